@@ -1,0 +1,31 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PY := .venv/bin/python
+SPARK ?= 3.5
+VENV := $(if $(filter 3.5,$(SPARK)),.venv,.venv-spark-$(SPARK))
+
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+example: ## score the housing example on this machine and show what comes out
+	@examples/housing/run.sh
+
+setup: ## install everything development needs (SPARK=4.0 for the other Spark)
+	@NIGHTLY_SPARK=$(SPARK) ./submit.sh setup >/dev/null
+
+test: setup ## run the tests (SPARK=4.0 for the other Spark; ARGS='-k name')
+	@JAVA_HOME=$$(NIGHTLY_SPARK=$(SPARK) ./submit.sh setup) NIGHTLY_SPARK=$(SPARK) PYSPARK_PYTHON=$(VENV)/bin/python \
+	  $(VENV)/bin/python -m pytest $(ARGS)
+
+lint: setup ## ruff, Python 3.9 for what runs on the cluster, shell syntax
+	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
+	@$(PY) -m vermin --quiet --no-tips --target=3.9- --violations --eval-annotations jobs/score.py jobs/train.py jobs/errors.py jobs/contract jobs/scoring jobs/handoff schemas
+	@bash -n submit.sh requirements/fetch-jars.sh examples/housing/run.sh .ci/run
+
+types: setup ## mypy --strict
+	@$(PY) -m mypy
+
+bench: setup ## speed against Spark copying the same file, as a ratio (ROWS=10000000)
+	@PYTHONPATH=. JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --rows $(or $(ROWS),1000000)
+
+.PHONY: help example setup test lint types bench

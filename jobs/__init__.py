@@ -1,0 +1,1 @@
+"""Nightly actions: score files with a saved Spark ML pipeline and hand over one CSV."""

@@ -1,0 +1,1 @@
+"""Requests: what the launcher sends to EMR. Never imports pyspark."""

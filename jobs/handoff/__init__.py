@@ -1,0 +1,1 @@
+"""Bytes: where files live, and how a run becomes one published CSV."""

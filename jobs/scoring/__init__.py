@@ -1,0 +1,1 @@
+"""Rows: DataFrame in, DataFrame out."""

