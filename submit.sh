@@ -16,15 +16,20 @@ is_java_17() { [[ -x $(command -v "$1") ]] && "$1" -version 2>&1 | grep -q 'vers
 
 # Installs the named requirement files once; a stamp of their contents says whether they are there already.
 ensure_venv() { # venv, requirement file…
-  local target=$1 stamp; shift
-  stamp=$(cd "$here/requirements" && cat base.txt "$@" | cksum | tr -d ' ')
-  [[ -e $target/.installed-$stamp ]] && return
+  local target=$1 file stamp; shift
+  for file in "$@"; do
+    stamp=$target/.installed-$file-$(cat "$here/requirements/base.txt" "$here/requirements/$file" | cksum | tr -d ' ')
+    [[ -e $stamp ]] || { install "$target" "$file" && touch "$stamp"; }
+  done
+}
+
+install() { # venv, requirement file
+  local target=$1 file=$2
   local python=${PYTHON:-python3.11}
   command -v "$python" >/dev/null || { say "no $python on PATH; install Python 3.11 or set PYTHON"; exit 2; }
-  say "installing $* into ${target#"$here"/} (once)"
+  say "installing $file into ${target#"$here"/} (once)"
   [[ -x $target/bin/python ]] || "$python" -m venv "$target" >&2
-  (cd "$here/requirements" && "$target/bin/python" -m pip install --quiet --disable-pip-version-check "${@/#/-r}") >&2
-  touch "$target/.installed-$stamp"
+  "$target/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements/$file" >&2
 }
 
 # Leaves JAVA_HOME and PATH so that Spark finds a Java 17.
@@ -77,15 +82,20 @@ submit() { # program, arguments…
       conf+=(--master "local[*]")
       [[ " ${extra[*]-} " == *" --driver-memory "* ]] || conf+=(--driver-memory 2g)
     fi
-    if grep -qE 's3a?://' <<<"${args[*]-}" "$(config_of "${args[@]+"${args[@]}"}")"; then
+    if grep -qE 's3a?://' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
       ensure_s3_jars
       conf+=(--conf "spark.driver.extraClassPath=$jars/*" --conf "spark.executor.extraClassPath=$jars/*")
     fi
   fi
   # the same folder serves the driver and, on one machine, the workers
   export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH}
-  exec "$spark_submit" "${conf[@]+"${conf[@]}"}" "${extra[@]+"${extra[@]}"}" \
-    --name "nightly-actions $program" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
+  conf+=("${extra[@]+"${extra[@]}"}")
+  if [[ -n $own_spark ]]; then
+    # the driver in front and the JVM behind it: spark-submit would mix stderr into stdout, and outrun its clean-up
+    export PYSPARK_SUBMIT_ARGS="${conf[*]@Q} pyspark-shell"
+    exec "$PYSPARK_PYTHON" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
+  fi
+  exec "$spark_submit" "${conf[@]+"${conf[@]}"}" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
 }
 
 config_of() { # the contents of --config FILE, where given

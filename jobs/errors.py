@@ -6,9 +6,10 @@ anything that is not a `JobError` is a bug or the platform, exit code 1.
 
 
 class JobError(Exception):
-    """Something the operator can act on."""
+    """Something the operator can act on. `summary` is what the run can say of itself up to here."""
 
     exit_code = 1
+    summary: "dict[str, object] | None" = None
 
 
 class UsageError(JobError):

@@ -1,0 +1,119 @@
+"""Does the saved model fit the schema and this Spark? Answered from metadata, before the first row is read."""
+
+import importlib
+from dataclasses import dataclass
+
+from jobs.contract.saved_model import SavedModel, Stage
+from jobs.contract.table_schema import TableSchema
+from jobs.errors import ModelMismatchError
+
+NUMERIC = ("number", "integer", "boolean")
+NUMBERS_ONLY = ("VectorAssembler", "Bucketizer", "ImputerModel", "Binarizer", "ALSModel")
+TEXT_ONLY = ("Tokenizer", "RegexTokenizer")
+# what takes a missing value without failing: by stage, the settings of handleInvalid under which it does
+TAKES_NULL = {
+    "ImputerModel": None,
+    "SQLTransformer": None,
+    "VectorAssembler": ("skip", "keep"),
+    "StringIndexerModel": ("skip", "keep"),
+    "Bucketizer": ("skip",),
+}
+
+
+@dataclass(frozen=True)
+class Needs:
+    """What the model asks of the input: the columns it reads, and those of them that may not be missing."""
+
+    features: tuple[str, ...]
+    required: frozenset[str]
+    notes: tuple[str, ...]
+
+
+def check(model: SavedModel, schema: TableSchema, *, where: str, running_spark: str) -> Needs:
+    """Hold the model against the schema. Raises `ModelMismatchError` naming the column or stage and the cure."""
+    _check_version(model, where, running_spark)
+    for stage in model.stages:
+        if stage.is_python:
+            _check_importable(stage, where)
+    features = _walk(model, schema, where)
+    notes = tuple(f"stage {text}" for text in model.lenient_stages)
+    required = frozenset(name for name in features if any(not _takes_null(s) for s in model.stages if name in s.inputs))
+    return Needs(features, required, notes)
+
+
+def _check_version(model: SavedModel, where: str, running: str) -> None:
+    saved = model.spark_version
+    if saved.split(".")[0] != running.split(".")[0]:
+        raise ModelMismatchError(
+            f"model {where}: saved by Spark {saved or '(unknown)'}, this is Spark {running}; "
+            f"run it on Spark {saved.split('.')[0] or 'of the same major version'}, or fit and save it again"
+        )
+
+
+def _check_importable(stage: Stage, where: str) -> None:
+    module, _, name = stage.class_name.rpartition(".")
+    try:
+        found = hasattr(importlib.import_module(module), name) if module else False
+    except ImportError:
+        found = False
+    if not found:
+        raise ModelMismatchError(
+            f"model {where}: stage {stage.uid} is the Python class {stage.class_name}, which cannot be imported here; "
+            f"ship it with --spark '--py-files {module.split('.')[0] or 'module'}.py'"
+        )
+
+
+def _walk(model: SavedModel, schema: TableSchema, where: str) -> tuple[str, ...]:
+    """Follow the columns through the stages; returns the schema columns that any stage reads."""
+    available = set(schema.names)
+    kinds = {field.name: field.type for field in schema.fields}
+    made_from: dict[str, str] = {}  # outputs that cannot be made, by the missing input
+    features: dict[str, None] = {}
+    anything_goes = False  # after a stage whose outputs its parameters do not tell
+    for stage in model.stages:
+        lacking = [name for name in stage.inputs if name not in available]
+        if lacking and not anything_goes:
+            # StringIndexer passes over an absent column: in a fitted pipeline that is the label's
+            if stage.kind != "StringIndexerModel":
+                raise _missing(lacking[0], made_from, stage, schema, where)
+            made_from.update(dict.fromkeys(stage.outputs, lacking[0]))
+            continue
+        for name in stage.inputs:
+            if name in kinds:
+                features[name] = None
+                _check_type(name, kinds[name], stage, where)
+        clash = [name for name in stage.outputs if name in kinds]
+        if clash:
+            raise ModelMismatchError(
+                f"model {where}: {stage.kind} writes column {clash[0]!r}, which the schema has too; "
+                f"leave it out of the schema (extra columns in the files are ignored)"
+            )
+        available.update(stage.outputs)
+        anything_goes |= stage.kind == "SQLTransformer" or stage.is_python or stage.kind.startswith("RFormula")
+    return tuple(features)
+
+
+def _missing(name: str, made_from: dict[str, str], stage: Stage, schema: TableSchema, where: str) -> ModelMismatchError:
+    source = made_from.get(name, name)
+    alike = [other for other in schema.names if other.lower() == source.lower()]
+    hint = f"the schema has {alike[0]!r}: case matters" if alike else f"add {source!r} to the schema"
+    via = f" (made from {source!r})" if source != name else ""
+    return ModelMismatchError(
+        f"model {where}: {stage.kind} needs column {name!r}{via}, which the schema does not have; {hint}"
+    )
+
+
+def _check_type(name: str, kind: str, stage: Stage, where: str) -> None:
+    wanted = NUMERIC if stage.kind in NUMBERS_ONLY else ("string",) if stage.kind in TEXT_ONLY else ()
+    if wanted and kind not in wanted:
+        raise ModelMismatchError(
+            f"model {where}: {stage.kind} needs column {name!r} as {' or '.join(wanted)}, the schema says {kind!r}; "
+            f"correct its type in the schema"
+        )
+
+
+def _takes_null(stage: Stage) -> bool:
+    if stage.kind not in TAKES_NULL:
+        return False
+    settings = TAKES_NULL[stage.kind]
+    return settings is None or stage.handle_invalid in settings

@@ -1,0 +1,125 @@
+"""What a saved pipeline says of itself: its stages and their columns, read from metadata alone, without Spark."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from jobs.errors import ModelMismatchError
+
+INPUT_PARAMS = ("inputCol", "inputCols", "featuresCol", "userCol", "itemCol")
+OUTPUT_PARAMS = ("outputCol", "outputCols", "predictionCol", "probabilityCol", "rawPredictionCol", "leafCol")
+# folders below a stage that hold the stages it stands for
+NESTED = ("stages", "bestModel", "pipelineModel")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One fitted stage: `params` are its defaults overlaid with what was set."""
+
+    class_name: str
+    uid: str
+    params: dict[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """The class without its package, as `VectorAssembler`."""
+        return self.class_name.rsplit(".", 1)[-1]
+
+    @property
+    def is_python(self) -> bool:
+        """Whether the stage runs in Python and its module must be importable."""
+        return not self.class_name.startswith(("org.apache.spark.", "com.", "org.", "ml."))
+
+    @property
+    def handle_invalid(self) -> str:
+        """`error`, `skip`, `keep`, or empty where the stage has no such setting."""
+        return str(self.params.get("handleInvalid", ""))
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns it reads, as far as its parameters say."""
+        skipped = ("featuresCol",) if self.kind.startswith("RFormula") else ()
+        return _columns(self.params, [name for name in INPUT_PARAMS if name not in skipped])
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """The columns it adds, as far as its parameters say."""
+        return _columns(self.params, OUTPUT_PARAMS)
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """A saved `PipelineModel`: the Spark that wrote it and its stages, nested ones in the order they run."""
+
+    spark_version: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def lenient_stages(self) -> tuple[str, ...]:
+        """Stages that drop rows (`skip`) or let a missing value through (`keep`), in words."""
+        named = [s for s in self.stages if s.handle_invalid in ("skip", "keep")]
+        return tuple(f"{s.kind}({', '.join(s.inputs)}) handleInvalid={s.handle_invalid}" for s in named)
+
+
+def is_metadata(path: str) -> bool:
+    """Whether `path`, relative to the model, is a file that describes a stage."""
+    folder, _, name = path.rpartition("/")
+    return name.startswith("part-") and (folder == "metadata" or folder.endswith("/metadata"))
+
+
+def parse(files: Mapping[str, str], where: str) -> SavedModel:
+    """Read the model's metadata files (relative path to text). Raises `ModelMismatchError`."""
+    described = {path.rpartition("metadata/")[0]: _json(text, where) for path, text in files.items() if text.strip()}
+    root = described.get("")
+    if root is None:
+        raise ModelMismatchError(f"model {where}: no metadata/ in it; save a PipelineModel there with model.save(…)")
+    if not str(root.get("class", "")).endswith(".PipelineModel"):
+        raise ModelMismatchError(
+            f"model {where}: is a {root.get('class')}, not a PipelineModel; fit it inside a Pipeline and save that"
+        )
+    return SavedModel(str(root.get("sparkVersion", "")), tuple(_flatten("", root, described)))
+
+
+def _flatten(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[Stage]:
+    """The stages under `folder` in running order; a stage that stands for others is replaced by them."""
+    children = [path for path in described if path != folder and _parent(path) == folder]
+    if children:
+        for path in sorted(children, key=_position):
+            yield from _flatten(path, described[path], described)
+    elif folder:
+        params = {**entry.get("defaultParamMap", {}), **entry.get("paramMap", {})}
+        yield Stage(str(entry.get("class", "")), str(entry.get("uid", "")), params)
+
+
+def _parent(path: str) -> str:
+    """The folder of the stage that holds the one at `path`: `stages/0_a/` is held by the root."""
+    parts = path.rstrip("/").split("/")
+    for cut in range(len(parts) - 1, -1, -1):
+        if parts[cut] in NESTED:
+            return "".join(part + "/" for part in parts[:cut])
+    return ""
+
+
+def _position(path: str) -> tuple[int, str]:
+    name = path.rstrip("/").rsplit("/", 1)[-1]
+    number = name.split("_", 1)[0]
+    return (int(number) if number.isdigit() else 0, name)
+
+
+def _columns(params: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:
+    found: list[str] = []
+    for name in names:
+        value = params.get(name)
+        found += [value] if isinstance(value, str) and value else value if isinstance(value, list) else []
+    return tuple(found)
+
+
+def _json(text: str, where: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text.splitlines()[0])
+    except ValueError as error:
+        raise ModelMismatchError(f"model {where}: its metadata is not JSON ({error}); save it again") from error
+    if not isinstance(found, dict):
+        raise ModelMismatchError(f"model {where}: its metadata is not a JSON object; save it again")
+    return found

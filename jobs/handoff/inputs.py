@@ -1,0 +1,130 @@
+"""Find the night's files and look at the first line of each, before Spark starts."""
+
+import re
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from jobs.contract import header, saved_model
+from jobs.contract.header import Layout
+from jobs.contract.table_schema import TableSchema
+from jobs.errors import InputRefusedError, UsageError
+from jobs.handoff.storage import FileInfo, fixed_root, is_hidden, storage_for
+
+# endings that promise something this job does not read; anything else is taken for CSV
+UNREADABLE = re.compile(r"\.(bz2|zip|xz|zst|lz4|snappy|deflate|tar|tgz|7z|json|jsonl|orc|avro|xlsx?)$", re.IGNORECASE)
+HEAD = 1 << 16
+LONGEST_HEADER = 64 << 20
+READERS = 16
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The files to read, sorted by URI, and those passed over because their name starts with `_` or `.`."""
+
+    files: tuple[FileInfo, ...]
+    hidden: tuple[str, ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes as they lie there, compressed or not."""
+        return sum(file.size for file in self.files)
+
+    @property
+    def parquet(self) -> list[str]:
+        """The Parquet files, as Spark reaches them."""
+        return [_for_spark(file) for file in self.files if _is_parquet(file)]
+
+    def layouts(self, schema: TableSchema) -> dict[Layout, list[str]]:
+        """The CSV files by layout, as Spark reaches them. Raises `InputRefusedError` naming the file and column."""
+        files = [file for file in self.files if not _is_parquet(file)]
+        with ThreadPoolExecutor(max_workers=READERS) as pool:  # stores answer slowly
+            lines = list(pool.map(first_line, files))
+        found: dict[Layout, list[str]] = {}
+        bound: dict[bytes, Layout] = {}  # a folder's files mostly share one header
+        for file, line in zip(files, lines):
+            if line not in bound:
+                bound[line] = header.bind(line, schema, file.uri)
+            found.setdefault(bound[line], []).append(_for_spark(file))
+        return found
+
+
+def find(uris: tuple[str, ...]) -> Inputs:
+    """List every input. Raises `UsageError` for a path that is not there, `InputRefusedError` for one without files."""
+    files: dict[str, FileInfo] = {}
+    hidden: dict[str, None] = {}
+    for uri in uris:
+        storage = storage_for(uri)
+        listed = storage.find(uri)
+        if not listed and not storage.exists(uri):
+            raise UsageError(f"{uri}: no such input; check the path and the run date")
+        root = fixed_root(storage.canonical(uri))
+        kept = [file for file in listed if file.uri == root or not is_hidden(file.uri, root)]
+        if not kept:
+            what = "only hidden files (_ or . in front)" if listed else "no files"
+            raise InputRefusedError(f"{uri}: {what} in it; was it delivered?")
+        hidden.update((file.uri, None) for file in listed if file not in kept)
+        files.update((file.uri, file) for file in kept)
+    for file in files.values():
+        if match := UNREADABLE.search(file.uri):
+            raise InputRefusedError(f"{file.uri}: {match[0]} files are not read; give CSV (plain or .gz) or Parquet")
+    return Inputs(tuple(files[uri] for uri in sorted(files)), tuple(hidden))
+
+
+def first_line(file: FileInfo) -> bytes:
+    """The first line of one file without its line end. Raises `InputRefusedError` if it cannot be read as one."""
+    size = HEAD
+    while True:
+        try:
+            data = storage_for(file.uri).read(file.uri, limit=size)
+        except FileNotFoundError as error:
+            raise InputRefusedError(
+                f"{file.uri}: was there a moment ago and is gone; is it still being delivered?"
+            ) from error
+        text = _unzipped(data, file.uri) if file.uri.lower().endswith(".gz") else data
+        line, newline, _ = text.partition(b"\n")
+        if newline or size >= file.size:
+            return line[:-1] if line.endswith(b"\r") else line
+        if len(text) >= LONGEST_HEADER:
+            raise InputRefusedError(
+                f"{file.uri}: no line end in the first {LONGEST_HEADER >> 20} MB; is it a CSV file?"
+            )
+        size *= 8
+
+
+def model_metadata(uri: str) -> dict[str, str]:
+    """The saved model's metadata files, relative path to text. Raises `UsageError` if nothing is there."""
+    storage = storage_for(uri)
+    root = storage.canonical(uri)
+    files = [file.uri for file in storage.find(uri)]
+    if not files:
+        raise UsageError(f"{uri}: no model there; check --model")
+    paths = {path[len(root) :].lstrip("/"): path for path in files}
+    wanted = {path: full for path, full in paths.items() if saved_model.is_metadata(path)}
+    with ThreadPoolExecutor(max_workers=READERS) as pool:
+        return dict(zip(wanted, pool.map(lambda full: storage.read(full).decode("utf-8"), wanted.values())))
+
+
+def text_of(uri: str, what: str) -> str:
+    """The text of a schema or policy file. Raises `UsageError` if it is not there or not UTF-8."""
+    try:
+        return storage_for(uri).read(uri).decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{what} {uri}: cannot be read ({error}); check the path") from error
+
+
+def _is_parquet(file: FileInfo) -> bool:
+    return file.uri.lower().endswith(".parquet")
+
+
+def _for_spark(file: FileInfo) -> str:
+    return storage_for(file.uri).for_spark(file.uri)
+
+
+def _unzipped(data: bytes, uri: str) -> bytes:
+    try:
+        return zlib.decompressobj(wbits=31).decompress(data, LONGEST_HEADER)
+    except zlib.error as error:
+        raise InputRefusedError(
+            f"{uri}: is not a gzip file ({error}); deliver it again or correct its ending"
+        ) from error

@@ -1,0 +1,96 @@
+"""One run of an output at a time. The lock is a file that its owner keeps fresh; a dead owner's goes stale."""
+
+import json
+import os
+import socket
+import threading
+import time
+import uuid
+from typing import Any, Optional
+
+from jobs.errors import HandOffError, RunUnderWayError
+from jobs.handoff.storage import Storage, join
+
+REFRESH_SECONDS = 15.0
+STALE_SECONDS = 120.0
+NAME = "_lock.json"
+
+
+class OutputLock:
+    """Holds `OUTPUT/_lock.json` while the `with` block runs. Raises `RunUnderWayError` if another run holds it."""
+
+    def __init__(self, storage: Storage, output: str) -> None:
+        """Prepare to lock `output`; nothing is written yet."""
+        self._storage = storage
+        self._uri = join(output, NAME)
+        self._token = uuid.uuid4().hex
+        self._done = threading.Event()
+        self._keeper = threading.Thread(target=self._keep_fresh, daemon=True)
+
+    def __enter__(self) -> "OutputLock":
+        try:
+            for _ in range(3):  # a stale lock is removed, and then another run may be quicker
+                if self._storage.create(self._uri, self._content()):
+                    self._keeper.start()
+                    return self
+                self._remove_if_dead()
+        except RunUnderWayError:
+            raise
+        except Exception as error:
+            raise HandOffError(f"{self._uri}: cannot write there: {error}; check the path and the rights") from error
+        raise RunUnderWayError(f"{self._uri}: another run of this output has just begun; try again when it is done")
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._keeper.join()
+        holder = self._holder()
+        if holder and holder.get("token") == self._token:
+            self._storage.delete(self._uri)
+
+    def check(self) -> None:
+        """Raise `HandOffError` if the lock was lost, as after a long sleep of the machine."""
+        holder = self._holder()
+        if not holder or holder.get("token") != self._token:
+            raise HandOffError(
+                f"{self._uri}: the lock was taken over while this run slept; nothing was published; run again"
+            )
+
+    def _content(self) -> bytes:
+        owner = {"token": self._token, "host": socket.gethostname(), "pid": os.getpid(), "alive": time.time()}
+        return json.dumps(owner).encode()
+
+    def _holder(self) -> Optional[dict[str, Any]]:
+        try:
+            found: dict[str, Any] = json.loads(self._storage.read(self._uri))
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
+
+    def _remove_if_dead(self) -> None:
+        holder = self._holder()
+        if holder is None:
+            return
+        age = time.time() - float(holder.get("alive", 0))
+        here = holder.get("host") == socket.gethostname()
+        if age < STALE_SECONDS and not (here and not _runs(int(holder.get("pid", 0)))):
+            raise RunUnderWayError(
+                f"{self._uri}: another run (process {holder.get('pid')} on {holder.get('host')}) is under way, last seen "
+                f"{age:.0f} s ago; wait for it; should it be dead, its lock lapses after {STALE_SECONDS:.0f} s"
+            )
+        self._storage.delete(self._uri)
+
+    def _keep_fresh(self) -> None:
+        while not self._done.wait(REFRESH_SECONDS):
+            holder = self._holder()
+            if holder and holder.get("token") == self._token:
+                self._storage.write(self._uri, self._content())
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

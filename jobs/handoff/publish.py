@@ -1,0 +1,163 @@
+"""From parts to a published run: whole or not at all. The manifest is written last, and then `latest.json`."""
+
+import json
+import os
+import re
+import signal
+import sys
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Optional
+
+from jobs.errors import HandOffError
+from jobs.handoff import manifest
+from jobs.handoff.manifest import Table
+from jobs.handoff.storage import Assembled, FileInfo, Storage, join
+
+STAGING = "_staging"
+REFUSED = "refused"
+LATEST = "latest.json"
+RUN_FOLDER = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:\.(\d+))?$")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the parts of one file must add up to, counted on their way: rows, bytes and line feeds, without the header."""
+
+    rows: int
+    size: int
+    line_feeds: int
+
+
+@dataclass
+class Steps:
+    """Tells the operator what is being done, keeps the seconds of each step, and is where tests pull the plug."""
+
+    started: float = field(default_factory=time.monotonic)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.monotonic)
+
+    def done(self, name: str, said: str) -> None:
+        """Note the end of step `name`."""
+        now = time.monotonic()
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + now - self._last, 3)
+        self._last = now
+        print(f"[{now - self.started:7.1f} s] {said}", file=sys.stderr, flush=True)
+        if os.environ.get("NIGHTLY_ACTIONS_KILL_AFTER") == name:  # the reliability tests' power cut
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Publication:
+    """One run's way into `output`: staging, assembly, verification, manifest, `latest.json`."""
+
+    def __init__(self, storage: Storage, output: str, run_id: str, steps: Steps) -> None:
+        """Nothing is written until parts are."""
+        self._storage, self._output, self._run_id, self._steps = storage, output, run_id, steps
+        self._staging = join(output, STAGING, f"{run_id}-{uuid.uuid4().hex[:12]}")
+
+    def parts(self, name: str) -> str:
+        """Where Spark shall write the parts of file `name`."""
+        return self._storage.for_spark(join(self._staging, "parts", name))
+
+    def publish(self, tables: list[tuple[Table, Wanted]], extra: Mapping[str, Any]) -> str:
+        """Assemble, verify and publish; returns the run folder's URI. Raises `HandOffError`; then nothing is published."""
+        final = join(self._output, self._run_id)
+        # where folders can be renamed the run appears in one step; elsewhere it counts from its manifest on
+        build = join(self._staging, self._run_id) if self._storage.renames_folders else final
+        resources = []
+        for table, wanted in tables:
+            made = self._assembled(table, wanted, build)
+            resources.append(manifest.resource(table, made))
+            self._steps.done(
+                f"assemble-{table.name}", f"{table.name}.csv: {table.rows:,} rows, {made.size:,} bytes, verified"
+            )
+        created = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        document = manifest.package(self._run_id, created, resources, extra)
+        self._storage.write(join(build, manifest.NAME), document)
+        self._steps.done("manifest", "manifest written")
+        if self._storage.renames_folders:
+            self._storage.rename(build, final)
+            self._steps.done("rename", f"published {final}")
+        set_latest(self._storage, self._output)
+        self._steps.done("latest", f"{LATEST} names {self._run_id}")
+        return final
+
+    def refuse(self, rejects: Table, wanted: Wanted, summary: Mapping[str, Any]) -> str:
+        """Leave rejects.csv and its summary for the operator; returns the folder's URI."""
+        final = join(self._output, REFUSED, self._run_id)
+        self._storage.delete(final)
+        self._assembled(rejects, wanted, final)
+        self._storage.write(join(final, "summary.json"), (json.dumps(dict(summary), indent=2) + "\n").encode())
+        return final
+
+    def _assembled(self, table: Table, wanted: Wanted, folder: str) -> Assembled:
+        parts, header, name = self._written(table.name), table.header, table.name
+        made = self._storage.assemble(header, parts, join(folder, f"{name}.csv"))
+        expected = (wanted.size + len(header), wanted.line_feeds + header.count(b"\n"))
+        if (made.size, made.line_feeds) != expected or sum(part.size for part in parts) != wanted.size:
+            raise HandOffError(
+                f"{name}.csv: {made.size} bytes and {made.line_feeds} line ends were written, {expected[0]} and {expected[1]} "
+                f"were counted on the way; nothing was published; run again"
+            )
+        return made
+
+    def _written(self, name: str) -> list[FileInfo]:
+        found = self._storage.find(join(self._staging, "parts", name))
+        return [file for file in found if file.uri.rsplit("/", 1)[-1].startswith("part-")]
+
+    def clean(self) -> None:
+        """Remove this run's staging and give up its half-finished uploads."""
+        self._storage.abort_uploads(self._output)
+        self._storage.delete(join(self._output, STAGING))
+
+
+def published_runs(storage: Storage, output: str) -> dict[str, str]:
+    """Run id to the URI of its manifest, oldest first. Only a run with a manifest is published."""
+    found = {}
+    for file in storage.find(output):
+        folder, _, name = file.uri.rpartition("/")
+        parent, _, run_id = folder.rpartition("/")
+        if name == manifest.NAME and RUN_FOLDER.match(run_id) and parent == storage.canonical(output):
+            found[run_id] = file.uri
+    return {run_id: found[run_id] for run_id in sorted(found, key=_order)}
+
+
+def same_run(
+    storage: Storage, runs: Mapping[str, str], run_date: str, fingerprints: Mapping[str, Any]
+) -> Optional[str]:
+    """The run of that date that was made from just these inputs, model, schema and policy, if there is one."""
+    for run_id, uri in runs.items():
+        if manifest.run_number(run_id, run_date) and json.loads(storage.read(uri)).get("fingerprints") == fingerprints:
+            return run_id
+    return None
+
+
+def next_run_id(runs: Mapping[str, str], run_date: str) -> str:
+    """The date, or the date with the next number when it is taken."""
+    taken = max((manifest.run_number(run_id, run_date) or 0 for run_id in runs), default=0)
+    return run_date if not taken else f"{run_date}.{taken + 1}"
+
+
+def set_latest(storage: Storage, output: str) -> None:
+    """Make `latest.json` name the newest published run: that of the last date, and of several its last."""
+    runs = published_runs(storage, output)
+    if not runs:
+        return
+    run_id = list(runs)[-1]
+    document = {"run_id": run_id, "path": f"{run_id}/{manifest.NAME}", "actions": f"{run_id}/actions.csv"}
+    text = (json.dumps(document) + "\n").encode()
+    try:
+        if storage.read(join(output, LATEST)) == text:
+            return
+    except FileNotFoundError:
+        pass
+    storage.write(join(output, LATEST), text)
+
+
+def _order(run_id: str) -> tuple[str, int]:
+    match = RUN_FOLDER.match(run_id)
+    assert match
+    return match[1], int(match[2] or 1)

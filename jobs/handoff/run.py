@@ -1,0 +1,88 @@
+"""One run from lock to summary: what is already published, where this run writes, and what becomes of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Optional
+
+from jobs import __version__
+from jobs.contract.agreed import Options
+from jobs.errors import HandOffError, InputRefusedError, JobError
+from jobs.handoff import inputs, publish
+from jobs.handoff.inputs import Inputs
+from jobs.handoff.lock import OutputLock
+from jobs.handoff.manifest import Table, fingerprint, fingerprint_of_files
+from jobs.handoff.publish import Publication, Steps, Wanted
+from jobs.handoff.storage import join, storage_for
+
+
+class Run:
+    """A run that has its id and its staging folder, and gathers the summary on the way."""
+
+    def __init__(
+        self, options: Options, found: Inputs, fingerprints: dict[str, str], steps: Steps, run_id: str, lock: OutputLock
+    ) -> None:
+        """Made by `starting`."""
+        self._options, self._found, self._fingerprints, self._lock = options, found, fingerprints, lock
+        self.steps = steps
+        self.run_id = run_id
+        self.summary: dict[str, Any] = {"run_id": run_id, "output": options.output}
+        self._publication = Publication(storage_for(options.output), options.output, run_id, steps)
+
+    def parts(self, name: str) -> str:
+        """Where Spark shall write the parts of file `name`."""
+        return self._publication.parts(name)
+
+    def refused(self, error: InputRefusedError, rejects: Table, wanted: Wanted) -> InputRefusedError:
+        """The error to raise after the rejects have been left where the operator finds them."""
+        told = {**self.summary, "status": "refused", "error": str(error)}
+        where = self._publication.refuse(rejects, wanted, told)
+        return InputRefusedError(f"{error}; see {where}/rejects.csv")
+
+    def publish(self, tables: list[tuple[Table, Wanted]], notes: tuple[str, ...]) -> str:
+        """Publish and return the run folder. Raises `InputRefusedError` if the input changed under the run."""
+        if fingerprint_of_files(inputs.find(self._options.inputs).files) != self._fingerprints["inputs"]:
+            raise InputRefusedError("the input changed while it was read; run again when the delivery is complete")
+        self._lock.check()
+        hidden = [f"passed over hidden file {uri}" for uri in self._found.hidden]
+        counts = {name: value for name, value in self.summary.items() if name not in ("run_id", "output")}
+        sources = [{"uri": f.uri, "bytes": f.size, "version": f.version} for f in self._found.files]
+        extra = {"counts": counts, "notes": [*notes, *hidden], "fingerprints": self._fingerprints, "inputs": sources}
+        return self._publication.publish(tables, {"run_date": self._options.run_date, **extra, "code": __version__})
+
+    def ended(self, status: str, path: Optional[str]) -> dict[str, Any]:
+        """The summary for stdout."""
+        told = {"status": status, **self.summary, "seconds": self.steps.seconds}
+        return {**told, "path": path} if path else told
+
+    def clean(self) -> None:
+        """Leave nothing behind that costs money or confuses the next run."""
+        self._publication.clean()
+
+
+@contextmanager
+def starting(
+    options: Options, found: Inputs, texts: dict[str, str], steps: Steps
+) -> Iterator[tuple[Run, Optional[str]]]:
+    """Lock the output; yields the run and, when the same run is already published, its folder.
+
+    `texts` are the contents that the result depends on besides the inputs. Raises `RunUnderWayError`, `HandOffError`.
+    """
+    storage = storage_for(options.output)
+    fingerprints = {
+        "inputs": fingerprint_of_files(found.files),
+        **{name: fingerprint(text) for name, text in texts.items()},
+    }
+    with OutputLock(storage, options.output) as lock:
+        runs = publish.published_runs(storage, options.output)
+        same = None if options.force else publish.same_run(storage, runs, options.run_date, fingerprints)
+        run = Run(options, found, fingerprints, steps, same or publish.next_run_id(runs, options.run_date), lock)
+        try:
+            publish.set_latest(storage, options.output)  # a run may have died just before this
+            yield run, join(options.output, same) if same else None
+        except JobError as error:
+            error.summary = {**run.summary, "seconds": steps.seconds}
+            raise
+        except OSError as error:
+            raise HandOffError(f"{options.output}: {error}; nothing was published") from error
+        finally:
+            run.clean()

@@ -1,0 +1,220 @@
+"""Where bytes live. The one place that knows a local disk from S3; everything above it sees URIs.
+
+A store lists, reads and writes files by URI and can put the parts that Spark wrote together into one file.
+"""
+
+import fnmatch
+import glob
+import hashlib
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Optional, Protocol
+
+from jobs.errors import UsageError
+
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """One file: `size` in bytes; `version` changes when the content does (mtime in ns, or the store's ETag)."""
+
+    uri: str
+    size: int
+    version: str
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """One file made of parts, as it was read back: its bytes, its line feeds, its SHA-256 in hex."""
+
+    size: int
+    line_feeds: int
+    sha256: str
+
+
+class Storage(Protocol):
+    """What the job asks of a place that holds files."""
+
+    renames_folders: bool  # whether a whole folder can appear in one atomic step
+
+    def find(self, uri: str) -> list[FileInfo]:
+        """The file at `uri`, all files below the folder, or those a glob names; sorted by URI, empty if none."""
+
+    def exists(self, uri: str) -> bool:
+        """Whether there is a file or folder, even an empty one."""
+
+    def canonical(self, uri: str) -> str:
+        """The one spelling of `uri` that `find` uses, so that prefixes compare."""
+
+    def read(self, uri: str, *, limit: Optional[int] = None) -> bytes:
+        """The file's bytes, or its first `limit`. Raises `FileNotFoundError`."""
+
+    def write(self, uri: str, data: bytes) -> None:
+        """Put a whole file in place of the old one, in one atomic step."""
+
+    def create(self, uri: str, data: bytes) -> bool:
+        """Write a file only if there is none; False when there is one already."""
+
+    def delete(self, uri: str) -> None:
+        """Remove a file or a whole folder, if it is there."""
+
+    def rename(self, source: str, target: str) -> None:
+        """Move a folder in one atomic step, where `renames_folders`."""
+
+    def assemble(self, header: bytes, parts: list[FileInfo], target: str) -> Assembled:
+        """Make one file at `target` of `header` and `parts` in order."""
+
+    def abort_uploads(self, uri: str) -> int:
+        """Give up half-finished uploads below `uri`; returns how many there were."""
+
+    def for_spark(self, uri: str) -> str:
+        """The URI by which Spark reaches the same place."""
+
+
+def storage_for(uri: str) -> Storage:
+    """The store that holds `uri`. Raises `UsageError` for a scheme that is not known."""
+    scheme = scheme_of(uri)
+    if scheme in ("", "file"):
+        return LocalStorage()
+    if scheme in ("s3", "s3a"):
+        try:
+            from jobs.handoff.s3 import S3Storage
+        except ImportError as error:
+            raise UsageError(f"{uri}: boto3 is not installed here; submit with it (./submit.sh does)") from error
+        return S3Storage()
+    raise UsageError(f"{uri}: {scheme}:// is not supported; use a path, file://, s3:// or s3a://")
+
+
+def scheme_of(uri: str) -> str:
+    """`s3` of `s3://bucket/key`, empty for a plain path."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", uri)
+    return match[1].lower() if match else ""
+
+
+def join(folder: str, *names: str) -> str:
+    """`folder/name/…` whatever the folder ends with."""
+    return "/".join([folder.rstrip("/"), *names])
+
+
+def is_hidden(uri: str, root: str) -> bool:
+    """Whether Spark would pass the file over: a name or folder below `root` that starts with `_` or `.`."""
+    below = uri[len(root) :] if uri.startswith(root) else uri.rsplit("/", 1)[-1]
+    return any(part.startswith(("_", ".")) for part in below.split("/") if part)
+
+
+def fixed_root(uri: str) -> str:
+    """The folder that `uri` names, or for a glob the one above its first wildcard."""
+    return re.split(r"[*?\[]", uri, maxsplit=1)[0].rpartition("/")[0] if has_wildcard(uri) else uri
+
+
+def has_wildcard(uri: str) -> bool:
+    """Whether `uri` is a glob."""
+    return any(char in uri for char in "*?[")
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Glob match by path component, so that `*` never crosses a slash."""
+    parts, wanted = path.split("/"), pattern.split("/")
+    return len(parts) == len(wanted) and all(fnmatch.fnmatchcase(p, w) for p, w in zip(parts, wanted))
+
+
+class LocalStorage:
+    """A disk. Files appear by rename, so a reader sees the old one or the new one, whole."""
+
+    renames_folders = True
+
+    @staticmethod
+    def path(uri: str) -> str:
+        """The absolute path of a plain path or `file://` URI."""
+        return os.path.abspath(re.sub(r"^file://(localhost)?(?=/)", "", uri, flags=re.IGNORECASE))
+
+    def find(self, uri: str) -> list[FileInfo]:
+        path = self.path(uri)
+        roots = [path] if os.path.exists(path) else glob.glob(path) if has_wildcard(path) else []
+        files = {file for root in roots for file in self._below(root)}
+        return [self._info(file) for file in sorted(files)]
+
+    def _below(self, root: str) -> Iterator[str]:
+        if os.path.isfile(root):
+            yield root
+        for folder, _, names in os.walk(root):
+            yield from (os.path.join(folder, name) for name in names)
+
+    def _info(self, path: str) -> FileInfo:
+        stat = os.stat(path)
+        return FileInfo(path, stat.st_size, str(stat.st_mtime_ns))
+
+    def exists(self, uri: str) -> bool:
+        return os.path.exists(self.path(uri))
+
+    def canonical(self, uri: str) -> str:
+        return self.path(uri)
+
+    def read(self, uri: str, *, limit: Optional[int] = None) -> bytes:
+        with open(self.path(uri), "rb") as file:
+            return file.read(-1 if limit is None else limit)
+
+    def write(self, uri: str, data: bytes) -> None:
+        path = self.path(uri)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        try:
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        finally:
+            if os.path.exists(temporary):
+                os.remove(temporary)
+
+    def create(self, uri: str, data: bytes) -> bool:
+        path = self.path(uri)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
+        with open(temporary, "wb") as file:
+            file.write(data)
+        try:
+            os.link(temporary, path)  # fails if it exists, and what appears is whole
+        except FileExistsError:
+            return False
+        finally:
+            os.remove(temporary)
+        return True
+
+    def delete(self, uri: str) -> None:
+        path = self.path(uri)
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        elif os.path.exists(path):
+            os.remove(path)
+
+    def rename(self, source: str, target: str) -> None:
+        os.rename(self.path(source), self.path(target))
+
+    def assemble(self, header: bytes, parts: list[FileInfo], target: str) -> Assembled:
+        path = self.path(target)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        digest, line_feeds = hashlib.sha256(header), header.count(b"\n")
+        with open(path, "wb") as out:
+            out.write(header)
+            for part in parts:
+                with open(self.path(part.uri), "rb") as file:
+                    while chunk := file.read(CHUNK):
+                        digest.update(chunk)
+                        line_feeds += chunk.count(b"\n")
+                        out.write(chunk)
+            out.flush()
+            os.fsync(out.fileno())
+        return Assembled(os.path.getsize(path), line_feeds, digest.hexdigest())
+
+    def abort_uploads(self, uri: str) -> int:
+        return 0
+
+    def for_spark(self, uri: str) -> str:
+        return "file://" + self.path(uri)

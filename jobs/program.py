@@ -1,0 +1,108 @@
+"""The manners that the programs share: one line an error, one exit code a kind, one JSON line on stdout."""
+
+import json
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any, NoReturn, Optional
+
+import click
+
+from jobs.errors import InputRefusedError, JobError, UsageError
+
+INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+
+class Interrupted(BaseException):
+    """Ctrl-C or SIGTERM: unwinds like an error, so that staging, uploads and lock are cleaned up on the way."""
+
+    def __init__(self, number: int) -> None:
+        """`number` is the signal."""
+        super().__init__(number)
+        self.exit_code = INTERRUPTED.get(signal.Signals(number), 1)
+
+
+def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
+    """Do `work`, print its summary as the one line on stdout, and exit with what it ended in."""
+    _part_stderr_from_stdout()
+    for number in INTERRUPTED:
+        signal.signal(number, _interrupt)
+    code, summary = _ended(work)
+    if summary:
+        print(json.dumps(summary, ensure_ascii=False), flush=True)
+    sys.stderr.flush()
+    # not sys.exit: py4j's threads may wait for a JVM that a signal has already ended
+    os._exit(code)
+
+
+def _part_stderr_from_stdout() -> None:
+    """spark-submit sends a Python driver's stderr to its own stdout; take the one it was given itself."""
+    if "PYSPARK_GATEWAY_PORT" not in os.environ:
+        return
+    try:
+        sys.stderr = open(f"/proc/{os.getppid()}/fd/2", "w", buffering=1)  # noqa: SIM115
+    except OSError:
+        return  # no /proc, or not ours to open: the streams stay mixed, as spark-submit made them
+
+
+def _ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]]:
+    try:
+        return 0, work()
+    except JobError as error:
+        print(f"error: {error}", file=sys.stderr)
+        status = "refused" if isinstance(error, InputRefusedError) else "failed"
+        return error.exit_code, {"status": status, "error": str(error), **(error.summary or {})}
+    except click.exceptions.Exit as done:  # --help
+        return done.exit_code, {}
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code, {"status": "failed", "error": error.format_message()}
+    except (Interrupted, KeyboardInterrupt) as stop:
+        print("error: interrupted; nothing was published", file=sys.stderr)
+        return getattr(stop, "exit_code", 130), {"status": "failed", "error": "interrupted"}
+    except Exception as error:
+        traceback.print_exc()
+        print(f"error: unexpected: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
+        return 1, {"status": "failed", "error": first_line(error)}
+
+
+def _interrupt(number: int, _: Optional[FrameType]) -> None:
+    raise Interrupted(number)
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text that says something."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0][:500] if lines else type(error).__name__
+
+
+def deepest_cause(error: BaseException) -> str:
+    """What the Java side said at the bottom of its `Caused by` chain, or the error's own first line."""
+    causes = re.findall(r"^Caused by: (.*)$", str(error), flags=re.MULTILINE)
+    return (causes[-1] if causes else first_line(error)).strip()[:500]
+
+
+def config_option(context: click.Context, _: click.Parameter, path: Optional[str]) -> Optional[str]:
+    """Callback for `--config FILE`: a JSON object of the command's own option names; the command line wins."""
+    if path is None:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = json.load(file)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--config {path}: {error}") from error
+    if not isinstance(found, dict):
+        raise UsageError(f"--config {path}: must be a JSON object of option names and values")
+    named = {str(key).replace("-", "_"): value for key, value in found.items()}
+    allowed = {parameter.name for parameter in context.command.params if parameter.name != "config"}
+    unknown = sorted(set(named) - allowed)
+    if unknown:
+        raise UsageError(f"--config {path}: no option {unknown[0]!r}; use {', '.join(sorted(filter(None, allowed)))}")
+    if isinstance(named.get("input"), str):
+        named["input"] = [named["input"]]
+    context.default_map = named
+    return path

@@ -1,0 +1,217 @@
+"""PROGRAM: score files with a saved pipeline and publish one CSV of actions, whole or not at all."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from typing import Any
+
+import click
+import pyspark
+from pyspark.ml import PipelineModel
+from pyspark.sql import DataFrame, Observation, SparkSession
+
+from jobs import program
+from jobs.contract import gates, policy, preflight, saved_model, table_schema
+from jobs.contract.agreed import Agreed, Options
+from jobs.errors import HandOffError, InputRefusedError
+from jobs.handoff import inputs
+from jobs.handoff.manifest import Table
+from jobs.handoff.publish import Steps, Wanted
+from jobs.handoff.run import Run, starting
+from jobs.handoff.storage import storage_for
+from jobs.scoring import analyse, decide, failures, predict, read, rejects, session, unique, validate
+
+ACTIONS, REJECTS = "actions", "rejects"
+Counts = dict[str, int]
+
+
+def journey(
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, *, exact: bool
+) -> tuple[DataFrame, list[Observation]]:
+    """A row's whole way from file to line, and what will have been counted on it once the lines are written.
+
+    `exact` settles which of several rows with one key comes first; without it such rows are only noticed.
+    """
+    schema = agreed.schema
+    seen, scored_seen, keys_seen, told = (Observation(name) for name in ("seen", "scored", "keys", "told"))
+    rows = read.rows(spark, source, schema, located=exact)
+    checked = validate.check(rows, schema, agreed.needs.required, seen, keep=read.PLACE if exact else ())
+    scored = predict.score(checked, model, agreed.saved, scored_seen)
+    if exact:
+        scored = unique.first_of_each(scored, schema.keys, keys_seen)
+    decided = decide.actions(scored, agreed.policy, schema.primary_key)
+    lines = decide.lines(decided, agreed.policy, keep=() if exact else unique.hashes(schema.keys))
+    if schema.keys and not exact:
+        lines = unique.watched(lines, schema.keys, keys_seen)
+    observed = [seen, scored_seen, told] + ([keys_seen] if schema.keys else [])
+    return decide.tallied(lines, agreed.policy, told), observed
+
+
+def write_actions(
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, parts: str
+) -> tuple[read.Source, Counts]:
+    """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about."""
+    exact = False
+    while True:
+        lines, observed = journey(spark, source, agreed, model, exact=exact)
+        lines.write.mode("overwrite").text(parts)
+        counts = {name: count or 0 for observation in observed for name, count in observation.get.items()}
+        if counts["headers"] < source.csv_files:
+            raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
+        if counts["open_quotes"] and not source.broken:
+            source = replace(source, broken=read.broken_files(spark, source))
+        elif counts.get("repeated") and not exact:
+            exact = True
+        else:
+            return source, counts
+
+
+def write_rejects(
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, parts: str
+) -> tuple[Wanted, Counts]:
+    """Write the rejected rows with their reasons, and count those."""
+    seen = Observation("rejects")
+    found = rejects.collect(spark, source, agreed.schema, agreed.needs.required, (model, agreed.saved)).persist()
+    by_reason = rejects.by_reason(found)
+    lines = rejects.lines(found)
+    lines.observe(seen, *decide.text_sizes()).write.mode("overwrite").text(parts)
+    found.unpersist()
+    return _wanted(seen.get), by_reason
+
+
+def hand_over(
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, columns: Mapping[str, str], run: Run
+) -> str:
+    """Score, count, hold the counts against the gates and publish; returns the run folder."""
+    source, counts = write_actions(spark, source, agreed, model, run.parts(ACTIONS))
+    rows_read = counts["records"] - counts["blanks"] - source.csv_files
+    left_out = rows_read - counts["published"] - counts["without_action"]
+    run.steps.done("score", f"{rows_read:,} rows read, {counts['published']:,} with an action")
+    rejected, by_reason = Wanted(0, 0, 0), Counts()
+    if left_out:
+        rejected, by_reason = write_rejects(spark, source, agreed, model, run.parts(REJECTS))
+        run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
+    actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
+    run.summary.update(rows_read=rows_read, rows_published=counts["published"])
+    run.summary.update(rows_without_action=counts["without_action"], rows_rejected=rejected.rows)
+    run.summary.update(rejected_by_reason=by_reason, actions=actions)
+    if rejected.rows != left_out or sum(actions.values()) != counts["published"]:
+        raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
+    reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
+    try:
+        agreed.gates.check(rows_read=rows_read, rows_rejected=rejected.rows, rejected_by_reason=by_reason)
+    except InputRefusedError as error:
+        raise run.refused(error, reject_table, rejected) from error
+    key = agreed.policy.published_key(agreed.schema.primary_key)
+    action_table = Table(ACTIONS, columns, key, counts["published"])
+    return run.publish([(action_table, _wanted(counts)), (reject_table, rejected)], agreed.needs.notes)
+
+
+def score(options: Options) -> Mapping[str, Any]:
+    """The whole run, from the agreement to the published folder; returns the summary. Raises `JobError`s."""
+    steps = Steps()
+    texts = {name: inputs.text_of(getattr(options, name), name) for name in ("schema", "policy")}
+    schema = table_schema.parse(texts["schema"], options.schema)
+    rules = policy.parse(texts["policy"], options.policy)
+    limits = gates.Gates(options.max_rejects, options.min_rows, schema.max_rejects)
+    metadata = inputs.model_metadata(options.model)
+    saved = saved_model.parse(metadata, options.model)
+    needs = preflight.check(saved, schema, where=options.model, running_spark=pyspark.__version__)
+    agreed = Agreed(schema, rules, limits, saved, needs)
+    found = inputs.find(options.inputs)
+    layouts = found.layouts(schema)
+    steps.done(
+        "inputs",
+        f"{len(found.files):,} input files, {found.size:,} bytes" + "".join(f"; {note}" for note in needs.notes),
+    )
+    if options.dry_run:
+        ready(options, agreed, steps)
+        return {"status": "nothing-to-do", "dry_run": True, "notes": needs.notes, "seconds": steps.seconds}
+    with starting(options, found, {**texts, "model": str(sorted(metadata.items()))}, steps) as (run, already):
+        if already:
+            return run.ended("nothing-to-do", already)
+        spark, model, columns = ready(options, agreed, steps)
+        with failures.explained(options):
+            source = read.source(spark, layouts, found.parquet, schema, size=found.size)
+            path = hand_over(spark, source, agreed, model, columns, run)
+        return run.ended("published", path)
+
+
+def ready(options: Options, agreed: Agreed, steps: Steps) -> tuple[SparkSession, PipelineModel, dict[str, str]]:
+    """Spark, the loaded model and the types of the policy's columns: all that can be checked without reading a row."""
+    spark = session.start(app_name=f"nightly-actions {options.run_date}", schemes=options.schemes)
+    steps.done("spark", f"Spark {spark.version} is up")
+    model = predict.load(spark, storage_for(options.model).for_spark(options.model))
+    columns = analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)
+    steps.done("model", f"model loaded ({len(agreed.saved.stages)} stages), policy checked against its columns")
+    return spark, model, columns
+
+
+def _wanted(counts: Mapping[str, int]) -> Wanted:
+    """What was counted of the lines; sums over no rows are null."""
+    return Wanted(counts["lines"] or 0, counts["bytes"] or 0, counts["line_feeds"] or 0)
+
+
+EXAMPLE = """\b
+Example:
+  ./submit.sh score --model s3://shop/models/price --schema schemas/homes.json --policy policy.json \\
+    --input 's3://shop/in/{run_date}/*.csv' --output s3://shop/actions --max-rejects 0.5%
+"""
+
+
+@click.command(epilog=EXAMPLE)
+@click.option("--model", required=True, metavar="URI", help="Folder of the saved PipelineModel.")
+@click.option(
+    "--input", required=True, multiple=True, metavar="URI", help="CSV or Parquet file, folder or glob; repeatable."
+)
+@click.option("--schema", required=True, metavar="URI", help="Table Schema JSON of the input.")
+@click.option("--policy", required=True, metavar="URI", help="Policy JSON: which action a scored row gets.")
+@click.option("--output", required=True, metavar="URI", help="Folder under which each run is published.")
+@click.option(
+    "--run-date",
+    default=lambda: date.today().isoformat(),
+    metavar="YYYY-MM-DD",
+    help="Default: today. {run_date} in a URI becomes it.",
+)
+@click.option(
+    "--max-rejects",
+    default="0",
+    show_default=True,
+    metavar="N|N%",
+    help="Refuse the input when more rows are rejected.",
+)
+@click.option(
+    "--min-rows",
+    default=1,
+    show_default=True,
+    type=click.IntRange(0),
+    help="Refuse the input when fewer rows are read.",
+)
+@click.option("--force", is_flag=True, help="Publish again although the same run is published.")
+@click.option("--dry-run", is_flag=True, help="Check everything that can be checked without reading a row.")
+@click.option(
+    "--config",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=program.config_option,
+    help="JSON file of these options.",
+)
+def main(**values: Any) -> Mapping[str, Any]:
+    """Score files with a saved Spark ML pipeline and publish one CSV of actions.
+
+    Exit codes: 0 published or nothing to do, 2 usage, 3 input refused, 4 model does not fit, 5 hand-off failed,
+    6 another run is under way, 1 unexpected.
+    """
+    try:
+        date.fromisoformat(values["run_date"])
+    except ValueError as error:
+        raise click.BadParameter(
+            f"{values['run_date']!r}: {error}; give YYYY-MM-DD", param_hint="--run-date"
+        ) from error
+    gates.allowed(values["max_rejects"], 0)
+    return score(Options.filled_in(values))
+
+
+if __name__ == "__main__":
+    program.run(lambda: main(standalone_mode=False))

@@ -1,0 +1,111 @@
+"""The model, then a check of what it returned."""
+
+from collections.abc import Iterator
+from typing import Any, Optional
+
+from pyspark.ml import PipelineModel
+from pyspark.ml.linalg import VectorUDT
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from jobs.contract.saved_model import SavedModel
+from jobs.errors import ModelMismatchError
+from jobs.scoring import sql
+
+FAULT = "_na_fault"
+PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
+
+
+def load(spark: SparkSession, uri: str) -> PipelineModel:
+    """The saved pipeline, set so that a row a stage cannot take is left out, and then accounted for, not fatal."""
+    model = PipelineModel.load(uri)
+    for stage in _jvm_stages(model):
+        # `skip` gives every other row exactly what `error` gives, and `error` would end the whole run
+        if _has_skip(stage) and stage.getHandleInvalid() == "error":
+            stage.set(stage.getParam("handleInvalid"), "skip")
+    return model
+
+
+def score(good: DataFrame, model: PipelineModel, saved: SavedModel, counts: Observation) -> DataFrame:
+    """Apply the model; rows with an unusable output are left out, and `counts` learns how many were."""
+    flagged = judged(good, model, saved)
+    usable = F.expr(f"sum(CASE WHEN {FAULT} IS NULL THEN 1 ELSE 0 END)").alias("usable")
+    seen = flagged.observe(counts, F.count(F.lit(1)).alias("scored"), usable)
+    return seen.where(f"{FAULT} IS NULL").drop(FAULT)
+
+
+def judged(good: DataFrame, model: PipelineModel, saved: SavedModel) -> DataFrame:
+    """All rows that come out of the model, with `FAULT`: null, or `model-output:column` for the first unusable output."""
+    scored = outputs(good, model)
+    cases = [
+        f"WHEN NOT ({_usable(scored, column)}) THEN {sql.text('model-output:' + column)}"
+        for column in prediction_columns(scored, good, saved)
+    ]
+    return scored.withColumn(FAULT, F.expr(f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS string)"))
+
+
+def outputs(good: DataFrame, model: PipelineModel) -> DataFrame:
+    """`model.transform(good)` with vectors as arrays. Raises `ModelMismatchError` for what Spark's analysis refuses."""
+    try:
+        scored = model.transform(good)
+    except Exception as error:  # py4j, analysis and Python stages each raise their own kind
+        raise ModelMismatchError(
+            f"the model cannot be applied to the schema's columns: {_first_line(error)}"
+        ) from error
+    lost = [name for name in good.columns if name not in scored.columns]
+    if lost:
+        raise ModelMismatchError(
+            f"the model drops column {lost[0]!r}, so its rows could not be accounted for; "
+            f"a SQLTransformer must SELECT * (or at least the schema's columns)"
+        )
+    arrays = {f.name: _as_array(scored, f.name) for f in scored.schema.fields if isinstance(f.dataType, VectorUDT)}
+    return scored.withColumns(arrays) if arrays else scored
+
+
+def prediction_columns(scored: DataFrame, good: DataFrame, saved: SavedModel) -> list[str]:
+    """The columns to hold to account: those of every predictor, or for a pipeline without one, what it added last."""
+    named = [
+        stage.params.get(param) for stage in saved.stages for param in PREDICTIONS if "predictionCol" in stage.params
+    ]
+    found = [name for name in dict.fromkeys(named) if isinstance(name, str) and name in scored.columns]
+    return found or scored.columns[len(good.columns) :][-1:]
+
+
+def _usable(scored: DataFrame, column: str) -> str:
+    """SQL: neither null nor NaN nor infinite."""
+    name, kind = sql.name(column), scored.schema[column].dataType
+    if isinstance(kind, (T.DoubleType, T.FloatType)):
+        return f"coalesce(abs({name}) < CAST('Infinity' AS double), false)"
+    if isinstance(kind, T.ArrayType) and isinstance(kind.elementType, (T.DoubleType, T.FloatType)):
+        return f"coalesce(forall({name}, v -> abs(v) < CAST('Infinity' AS double)), false)"
+    return f"{name} IS NOT NULL"
+
+
+def _as_array(frame: DataFrame, column: str) -> Column:
+    # pyspark.ml.functions imports pandas on 3.5, which a cluster need not have
+    jvm: Any = frame.sparkSession.sparkContext._jvm
+    return Column(jvm.org.apache.spark.ml.functions.vector_to_array(frame[column]._jc, "float64"))
+
+
+def _jvm_stages(model: Any) -> Iterator[Any]:
+    """The Java objects behind every stage, those inside a pipeline, a cross-validation or an R formula too."""
+    for stage in getattr(model, "stages", [model]):
+        inner = getattr(stage, "bestModel", None) or (stage if hasattr(stage, "stages") else None)
+        java: Optional[Any] = getattr(stage, "_java_obj", None)
+        if inner is not None:
+            yield from _jvm_stages(inner)
+        elif java is not None and java.getClass().getSimpleName() == "RFormulaModel":
+            yield from list(java.pipelineModel().stages())
+        elif java is not None:
+            yield java
+
+
+def _has_skip(stage: Any) -> bool:
+    if not stage.hasParam("handleInvalid"):
+        return False
+    return bool(stage.getParam("handleInvalid").isValid().apply("skip"))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

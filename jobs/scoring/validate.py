@@ -1,0 +1,172 @@
+"""Typed values and a reason, or none, for every record. Nothing here drops a row."""
+
+from typing import Any, Optional
+
+from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import functions as F
+
+from jobs.contract.table_schema import Field, TableSchema
+from jobs.scoring import read, sql
+
+VALID = "_na_valid"
+# 1 and 1.0 and .5 and 1e-3; Java would also take 1d, 0x1p3 and surrounding control characters
+NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *$"
+INTEGER = r"^ *[+-]?[0-9]+ *$"
+DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
+TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')"
+
+
+def check(
+    rows: DataFrame,
+    schema: TableSchema,
+    required: frozenset[str],
+    counts: Optional[Observation],
+    *,
+    keep: tuple[str, ...] = (),
+) -> DataFrame:
+    """The good rows of `rows`, typed as the schema says; `counts` learns how many records there were of each shape.
+
+    `required` are columns that may not be missing although the schema allows it: the model cannot take them so.
+    `keep` are further columns to pass through.
+    """
+    typed = [f"{_typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
+    # the raw cells stand beside the typed values so that a missing cell can be told from one that did not parse
+    raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
+    beside = rows.selectExpr(*typed, *raw, read.SHAPE, *keep)
+    faults = [_fault(field, schema, field.name in required) for field in schema.fields]
+    fine = " AND ".join([f"{read.SHAPE} = {read.OK}", *(f"NOT {fault}" for fault in faults if fault)])
+    columns = [sql.name(name) for name in schema.names]
+    judged = beside.selectExpr(*columns, *keep, read.SHAPE, f"{fine} AS {VALID}")
+    # the observation is also a fence: Spark would push the filter below the split and run it several times
+    seen = judged.observe(counts, *_counts()) if counts else judged
+    return seen.where(VALID).select(*columns, *keep)
+
+
+def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
+    """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
+    typed = [f"{_typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
+    raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
+    beside = rows.selectExpr(*typed, *raw, read.SHAPE, *read.PLACE)
+    reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {', '.join(_reason(f, schema, required) for f in schema.fields)}) END"
+    columns = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
+    judged = beside.where(f"{read.SHAPE} != {read.BLANK}").selectExpr(*columns, *read.PLACE, f"{reasons} AS _reasons")
+    return judged.where("_reasons != ''")
+
+
+def _counts() -> list[Column]:
+    shapes = {"headers": read.HEADER, "blanks": read.BLANK, "open_quotes": read.OPEN_QUOTE}
+    counted = [
+        F.expr(f"sum(CASE WHEN {read.SHAPE} = {code} THEN 1 ELSE 0 END)").alias(name) for name, code in shapes.items()
+    ]
+    return [
+        F.count(F.lit(1)).alias("records"),
+        F.expr(f"sum(CASE WHEN {VALID} THEN 1 ELSE 0 END)").alias("valid"),
+        *counted,
+    ]
+
+
+def _raw(field: Field) -> str:
+    return sql.name("_na_raw " + field.name)
+
+
+def _missing(cell: str, schema: TableSchema) -> str:
+    values = ", ".join(sql.text(value) for value in schema.missing_values)
+    return f"({cell} IS NULL OR {cell} IN ({values}))" if values else f"({cell} IS NULL)"
+
+
+def _typed(field: Field, schema: TableSchema) -> str:
+    cell = sql.name(field.name)
+    if field.type == "string":
+        value = cell
+    elif field.type == "boolean":
+        value = f"CASE WHEN {cell} IN {TRUE} THEN true WHEN {cell} IN {FALSE} THEN false END"
+    elif field.spark_type.startswith("decimal"):
+        # one digit more than asked for would be rounded away in silence
+        scale = int(field.spark_type.rstrip(")").split(",")[1])
+        wide = f"try_cast({cell} AS decimal(38, {min(scale + 6, 38)}))"
+        value = (
+            f"CASE WHEN {wide} = try_cast({wide} AS {field.spark_type}) THEN try_cast({cell} AS {field.spark_type}) END"
+        )
+    else:
+        value = f"try_cast({cell} AS {field.spark_type})"
+    # the empty cell parses to null by itself; any other missing value might be a fine number, as -999 is
+    if field.type == "string" or set(schema.missing_values) - {""}:
+        return f"CASE WHEN {_missing(cell, schema)} THEN NULL ELSE {value} END"
+    return value
+
+
+def _fault(field: Field, schema: TableSchema, model_needs: bool) -> Optional[str]:
+    """SQL that is true when the cell is at fault, false when not, never null. None when nothing can be."""
+    missing, wrong = _missing(_raw(field), schema), _wrong(field)
+    if field.required or model_needs:
+        return f"({missing} OR {wrong})" if wrong else missing
+    return f"(NOT {missing} AND {wrong})" if wrong else None
+
+
+def _wrong(field: Field) -> str:
+    return " OR ".join(f"{test}" for test in (_misread(field), *_violations(field)) if test).join("()")
+
+
+def _misread(field: Field) -> str:
+    """SQL that is true when a cell that is there does not read as its type."""
+    raw, value = _raw(field), sql.name(field.name)
+    if field.type == "string":
+        return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
+    if field.type == "number" and not field.spark_type.startswith("decimal"):
+        # a cheap test that settles nearly every cell: it ends in a digit or dot and is not hexadecimal
+        plain = f"substring({raw}, -1, 1) BETWEEN '.' AND '9' AND NOT contains({raw}, 'x') AND NOT contains({raw}, 'X')"
+        finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
+        return f"NOT {finite} OR NOT ({plain} OR {raw} RLIKE '{NUMBER}')"
+    if field.type == "boolean":
+        return f"{value} IS NULL"
+    pattern = {"number": NUMBER, "integer": INTEGER, "date": DATE, "datetime": DATETIME}[field.type]
+    return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
+
+
+def _violations(field: Field) -> list[str]:
+    """SQL for each constraint, true when it is broken."""
+    value, rules = sql.name(field.name), field.constraints
+    tests = []
+    if "minimum" in rules:
+        tests.append(f"{value} < {_literal(rules['minimum'], field)}")
+    if "maximum" in rules:
+        tests.append(f"{value} > {_literal(rules['maximum'], field)}")
+    if "enum" in rules:
+        tests.append(f"NOT {value} IN ({', '.join(_literal(option, field) for option in rules['enum'])})")
+    if "pattern" in rules:  # Table Schema: the whole cell must match
+        tests.append(f"NOT {value} RLIKE {sql.text('^(?:' + rules['pattern'] + ')$')}")
+    if "minLength" in rules:
+        tests.append(f"length({value}) < {rules['minLength']}")
+    if "maxLength" in rules:
+        tests.append(f"length({value}) > {rules['maxLength']}")
+    return [f"coalesce({test}, false)" for test in tests]
+
+
+def _literal(value: Any, field: Field) -> str:
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"CAST({sql.text(text)} AS {field.spark_type})"
+
+
+def _reason(field: Field, schema: TableSchema, required: frozenset[str]) -> str:
+    """SQL for the cell's reason, `code:column`, or null; what cannot be read at all comes first."""
+    column = sql.text(":" + field.name)
+    missing = _missing(_raw(field), schema)
+    empty = f"concat('constraint-error', {column})" if field.required or field.name in required else "NULL"
+    unread = "encoding-error" if field.type == "string" else "type-error"
+    broken = " OR ".join(_violations(field)) or "false"
+    return (
+        f"CASE WHEN {missing} THEN {empty} WHEN {_misread(field)} THEN concat('{unread}', {column}) "
+        f"WHEN {broken} THEN concat('constraint-error', {column}) END"
+    )
+
+
+def _shape_reasons(schema: TableSchema) -> str:
+    absent = ", ".join(
+        f"CASE WHEN {_raw(f)} IS NULL THEN {sql.text('missing-cell:' + f.name)} END" for f in schema.fields
+    )
+    short = f"coalesce(nullif(concat_ws(';', {absent}), ''), 'missing-cell')"
+    return (
+        f"WHEN {read.SHAPE} = {read.HEADER} THEN 'repeated-header' WHEN {read.SHAPE} = {read.OPEN_QUOTE} THEN 'unbalanced-quote' "
+        f"WHEN {read.SHAPE} = {read.SHORT} THEN {short} WHEN {read.SHAPE} = {read.LONG} THEN 'extra-cell'"
+    )

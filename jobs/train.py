@@ -1,0 +1,99 @@
+"""PROGRAM: the worked example: fit a regression on a CSV, save it, and keep what its data looked like."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import click
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.regression import LinearRegression
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs import program
+from jobs.contract import table_schema
+from jobs.errors import InputRefusedError, UsageError
+from jobs.handoff import inputs
+from jobs.handoff.storage import scheme_of, storage_for
+from jobs.scoring import read, session, sql, validate
+
+QUANTILES = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0]
+EXAMPLE = """\b
+Example:
+  ./submit.sh train --input train.csv --schema schemas/housing.json --label medv \\
+    --features crim,zn,indus --model models/housing
+"""
+
+
+def with_label(schema: table_schema.TableSchema, label: str) -> table_schema.TableSchema:
+    """The schema of the scoring input plus the label, which only training data has."""
+    if label in schema.names:
+        return schema
+    field = table_schema.Field(label, "number", "double", {"required": True})
+    return replace(schema, fields=(*schema.fields, field))
+
+
+def baseline(predicted: DataFrame, columns: list[str]) -> dict[str, Any]:
+    """Row count and, for each column, exact quantiles and the rate of nulls: what later inputs are compared with."""
+    rows = predicted.count()
+    nulls = predicted.select(
+        *(F.expr(f"avg(CASE WHEN {sql.name(c)} IS NULL THEN 1.0D ELSE 0.0D END)") for c in columns)
+    ).first()
+    quantiles = predicted.approxQuantile(columns, QUANTILES, 0.0)
+    described = {
+        column: {"null_rate": rate, "quantiles": dict(zip(map(str, QUANTILES), values))}
+        for column, rate, values in zip(columns, nulls or (), quantiles)
+    }
+    return {"rows": rows, "columns": described}
+
+
+def train(*, input: str, schema: str, label: str, features: str, model: str) -> Mapping[str, Any]:
+    """Fit `label` on `features` by least squares; saves the `PipelineModel` and, beside it, its baseline."""
+    agreed = with_label(table_schema.parse(inputs.text_of(schema, "schema"), schema), label)
+    wanted = [name.strip() for name in features.split(",")]
+    strangers = [name for name in wanted if name not in agreed.names]
+    if strangers:
+        raise UsageError(f"--features: {strangers[0]!r} is not in the schema {schema}")
+    if storage_for(model).exists(model):
+        raise UsageError(
+            f"--model {model}: there is something already; a published model never changes, choose a new name"
+        )
+    found = inputs.find((input,))
+    layouts = found.layouts(agreed)
+    spark = session.start(app_name="nightly-actions train", schemes={scheme_of(uri) for uri in (input, model)})
+    source = read.source(spark, layouts, found.parquet, agreed, size=found.size)
+    rows = read.rows(spark, source, agreed)
+    good = validate.check(rows, agreed, frozenset([*wanted, label]), None)
+    if not good.take(1):
+        raise InputRefusedError(f"{input}: no row fits the schema; run score --dry-run on it")
+    stages: list[Any] = [VectorAssembler(inputCols=wanted, outputCol="features"), LinearRegression(labelCol=label)]
+    Pipeline(stages=stages).fit(good).write().save(storage_for(model).for_spark(model))
+    reloaded = PipelineModel.load(storage_for(model).for_spark(model))
+    kept = baseline(reloaded.transform(good), [*wanted, "prediction"])
+    storage_for(model).write(model.rstrip("/") + ".baseline.json", (json.dumps(kept, indent=2) + "\n").encode())
+    return {"status": "published", "model": model, "rows": kept["rows"]}
+
+
+@click.command(epilog=EXAMPLE)
+@click.option("--input", required=True, metavar="URI", help="CSV or Parquet file, folder or glob.")
+@click.option("--schema", required=True, metavar="URI", help="Table Schema JSON; the label need not be in it.")
+@click.option("--label", required=True, help="Column to predict.")
+@click.option("--features", required=True, metavar="A,B,…", help="Columns to predict it from.")
+@click.option("--model", required=True, metavar="URI", help="Folder to save the PipelineModel in; must not exist.")
+@click.option(
+    "--config",
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=program.config_option,
+    help="JSON of these options.",
+)
+def main(**values: Any) -> Mapping[str, Any]:
+    """Fit the worked example's regression and save it with a baseline of its data."""
+    return train(**values)
+
+
+if __name__ == "__main__":
+    program.run(lambda: main(standalone_mode=False))
