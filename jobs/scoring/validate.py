@@ -11,7 +11,6 @@ from jobs.scoring import read, sql
 VALID = "_na_valid"
 # 1 and 1.0 and .5 and 1e-3; Java would also take 1d, 0x1p3 and surrounding control characters
 NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *$"
-INTEGER = r"^ *[+-]?[0-9]+ *$"
 DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
 TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')"
@@ -118,9 +117,9 @@ def _misread(field: Field) -> str:
         plain = f"substring({raw}, -1, 1) BETWEEN '.' AND '9' AND NOT contains({raw}, 'x') AND NOT contains({raw}, 'X')"
         finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
         return f"NOT {finite} OR NOT ({plain} OR {raw} RLIKE '{NUMBER}')"
-    if field.type == "boolean":
+    if field.type in ("boolean", "integer"):  # try_cast takes digits with a sign, and spaces around them, nothing else
         return f"{value} IS NULL"
-    pattern = {"number": NUMBER, "integer": INTEGER, "date": DATE, "datetime": DATETIME}[field.type]
+    pattern = {"number": NUMBER, "date": DATE, "datetime": DATETIME}[field.type]
     return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
 
 
