@@ -25,7 +25,12 @@ lint: setup ## ruff, Python 3.9 for what runs on the cluster, shell syntax
 types: setup ## mypy --strict
 	@$(PY) -m mypy
 
-bench: setup ## speed against Spark copying the same file, as a ratio (ROWS=10000000)
-	@PYTHONPATH=. JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --rows $(or $(ROWS),1000000)
+bench: setup ## speed as ratios, written to benchmarks/RESULTS.md (ROWS=10000000 AGAINST=copy,script ROUNDS=3)
+	@.venv/bin/python -m pip install --quiet -r requirements/bench.txt
+	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --write --rounds $(or $(ROUNDS),3) \
+	  --rows $(or $(ROWS),1000000) --against $(or $(AGAINST),copy)
 
-.PHONY: help example setup test lint types bench
+bench-check: setup ## the small version for CI: fails on a large regression, by ratio
+	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --rows 1000000 --rounds 1 --at-most 5
+
+.PHONY: help example setup test lint types bench bench-check

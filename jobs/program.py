@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import sys
 import traceback
@@ -13,6 +12,7 @@ from typing import Any, NoReturn, Optional
 import click
 
 from jobs.errors import InputRefusedError, JobError, UsageError
+from jobs.handoff.storage import storage_for
 
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
@@ -32,11 +32,32 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     for number in INTERRUPTED:
         signal.signal(number, _interrupt)
     code, summary = _ended(work)
+    if _Status.uri:
+        _report(_Status.uri, code, summary)
     if summary:
         print(json.dumps(summary, ensure_ascii=False), flush=True)
     sys.stderr.flush()
     # not sys.exit: py4j's threads may wait for a JVM that a signal has already ended
     os._exit(code)
+
+
+class _Status:
+    """Where a launcher wants to read how the run ended: YARN does not keep a driver's exit code."""
+
+    uri: Optional[str] = None
+
+
+def status_option(_: click.Context, __: click.Parameter, uri: Optional[str]) -> None:
+    """Callback for `--status-uri URI`."""
+    _Status.uri = uri
+
+
+def _report(uri: str, code: int, summary: Mapping[str, Any]) -> None:
+    status = {"exit_code": code, "error": summary.get("error"), "summary": summary}
+    try:
+        storage_for(uri).write(uri, json.dumps(status, ensure_ascii=False).encode())
+    except Exception as error:  # the run has ended as it has; its own exit code must not change
+        print(f"warning: no status was left at {uri}: {first_line(error)}", file=sys.stderr)
 
 
 def _part_stderr_from_stdout() -> None:
@@ -78,12 +99,6 @@ def first_line(error: BaseException) -> str:
     """The first line of an error's text that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:500] if lines else type(error).__name__
-
-
-def deepest_cause(error: BaseException) -> str:
-    """What the Java side said at the bottom of its `Caused by` chain, or the error's own first line."""
-    causes = re.findall(r"^Caused by: (.*)$", str(error), flags=re.MULTILINE)
-    return (causes[-1] if causes else first_line(error)).strip()[:500]
 
 
 def config_option(context: click.Context, _: click.Parameter, path: Optional[str]) -> Optional[str]:

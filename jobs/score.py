@@ -197,6 +197,14 @@ Example:
     callback=program.config_option,
     help="JSON file of these options.",
 )
+@click.option(
+    "--status-uri",
+    is_eager=True,
+    expose_value=False,
+    callback=program.status_option,
+    hidden=True,
+    help="For the launcher.",
+)
 def main(**values: Any) -> Mapping[str, Any]:
     """Score files with a saved Spark ML pipeline and publish one CSV of actions.
 
