@@ -18,7 +18,7 @@ from jobs.handoff import inputs
 from jobs.handoff.manifest import Table
 from jobs.handoff.publish import Steps, Wanted
 from jobs.handoff.run import Run, starting
-from jobs.handoff.storage import storage_for
+from jobs.handoff.storage import before_spark, storage_for
 from jobs.scoring import analyse, decide, failures, predict, read, rejects, session, unique, validate
 
 ACTIONS, REJECTS = "actions", "rejects"
@@ -139,7 +139,7 @@ def score(options: Options) -> Mapping[str, Any]:
 
 def ready(options: Options, agreed: Agreed, steps: Steps) -> tuple[SparkSession, PipelineModel, dict[str, str]]:
     """Spark, the loaded model and the types of the policy's columns: all that can be checked without reading a row."""
-    spark = session.start(app_name=f"nightly-actions {options.run_date}", schemes=options.schemes)
+    spark = session.start(app_name=f"nightly-actions {options.run_date}", schemes=before_spark(options.spark_uris))
     steps.done("spark", f"Spark {spark.version} is up")
     model = predict.load(spark, storage_for(options.model).for_spark(options.model))
     columns = analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)

@@ -16,7 +16,7 @@ from jobs import program
 from jobs.contract import table_schema
 from jobs.errors import InputRefusedError, UsageError
 from jobs.handoff import inputs
-from jobs.handoff.storage import scheme_of, storage_for
+from jobs.handoff.storage import before_spark, storage_for
 from jobs.scoring import read, session, sql, validate
 
 QUANTILES = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0]
@@ -62,7 +62,7 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
         )
     found = inputs.find((input,))
     layouts = found.layouts(agreed)
-    spark = session.start(app_name="nightly-actions train", schemes={scheme_of(uri) for uri in (input, model)})
+    spark = session.start(app_name="nightly-actions train", schemes=before_spark([input, model]))
     source = read.source(spark, layouts, found.parquet, agreed, size=found.size)
     rows = read.rows(spark, source, agreed)
     good = validate.check(rows, agreed, frozenset([*wanted, label]), None)

@@ -1,6 +1,5 @@
 """What one run was asked to do, and what it is held to."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +46,9 @@ class Options:
         )
 
     @property
-    def schemes(self) -> set[str]:
-        """The schemes of all URIs that Spark will touch."""
-        found = (re.match(r"(\w+)://", uri) for uri in (self.model, self.output, *self.inputs))
-        return {match[1].lower() for match in found if match}
+    def spark_uris(self) -> tuple[str, ...]:
+        """The URIs that Spark will touch."""
+        return (self.model, self.output, *self.inputs)
 
 
 @dataclass(frozen=True)

@@ -125,6 +125,16 @@ def published_runs(storage: Storage, output: str) -> dict[str, str]:
     return {run_id: found[run_id] for run_id in sorted(found, key=_order)}
 
 
+def clear_unpublished(storage: Storage, output: str) -> None:
+    """Remove what a dead run left of its folder: without a manifest it was never published."""
+    root = storage.canonical(output)
+    folders = {file.uri[len(root) :].lstrip("/").split("/")[0] for file in storage.find(output)}
+    published = published_runs(storage, output)
+    for name in folders:
+        if RUN_FOLDER.match(name) and name not in published:
+            storage.delete(join(output, name))
+
+
 def same_run(
     storage: Storage, runs: Mapping[str, str], run_date: str, fingerprints: Mapping[str, Any]
 ) -> Optional[str]:

@@ -73,6 +73,7 @@ def starting(
         **{name: fingerprint(text) for name, text in texts.items()},
     }
     with OutputLock(storage, options.output) as lock:
+        publish.clear_unpublished(storage, options.output)
         runs = publish.published_runs(storage, options.output)
         same = None if options.force else publish.same_run(storage, runs, options.run_date, fingerprints)
         run = Run(options, found, fingerprints, steps, same or publish.next_run_id(runs, options.run_date), lock)

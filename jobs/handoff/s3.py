@@ -49,7 +49,10 @@ class S3Storage:
 
     def exists(self, uri: str) -> bool:
         bucket, key = _split(uri)
-        return bool(self.client.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("KeyCount"))
+        folder = key.rstrip("/") + "/" if key else ""
+        return bool(self.client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("KeyCount")) or bool(
+            self.find(uri)
+        )
 
     def canonical(self, uri: str) -> str:
         return "s3://" + "/".join(_split(uri)).rstrip("/")
@@ -167,9 +170,11 @@ class S3Storage:
         return Assembled(size, line_feeds, digest.hexdigest())
 
     def abort_uploads(self, uri: str) -> int:
-        bucket, prefix = _split(uri)
+        bucket, key = _split(uri)
         aborted = 0
-        for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+        # with the slash, or the uploads of another output whose name only starts the same would be given up too
+        folder = key.rstrip("/") + "/" if key else ""
+        for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=folder):
             for upload in page.get("Uploads", []):
                 self.client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
                 aborted += 1
@@ -177,6 +182,23 @@ class S3Storage:
 
     def for_spark(self, uri: str) -> str:
         return "s3a://" + "/".join(_split(uri))
+
+
+def share_credentials() -> None:
+    """Let Spark, started after this, use the credentials that boto3 finds, as those of a profile, which S3A does not read."""
+    if "AWS_ACCESS_KEY_ID" in os.environ:
+        return
+    found = boto3.Session().get_credentials()
+    # an instance's own role is found by S3A itself, and renewed
+    if found is None or found.method in ("iam-role", "container-role"):
+        return
+    frozen = found.get_frozen_credentials()
+    named = {
+        "AWS_ACCESS_KEY_ID": frozen.access_key,
+        "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+        "AWS_SESSION_TOKEN": frozen.token,
+    }
+    os.environ.update({name: value for name, value in named.items() if value})
 
 
 def _split(uri: str) -> tuple[str, str]:

@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Optional, Protocol
 
@@ -88,6 +88,16 @@ def storage_for(uri: str) -> Storage:
             raise UsageError(f"{uri}: boto3 is not installed here; submit with it (./submit.sh does)") from error
         return S3Storage()
     raise UsageError(f"{uri}: {scheme}:// is not supported; use a path, file://, s3:// or s3a://")
+
+
+def before_spark(uris: Iterable[str]) -> set[str]:
+    """The schemes of `uris`, with everything set that Spark must find when it starts."""
+    schemes = {scheme_of(uri) for uri in uris}
+    if schemes & {"s3", "s3a"}:
+        from jobs.handoff.s3 import share_credentials
+
+        share_credentials()
+    return schemes
 
 
 def scheme_of(uri: str) -> str:
