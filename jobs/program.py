@@ -81,8 +81,10 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
     except click.exceptions.Exit as done:  # --help
         return done.exit_code, {}
     except click.ClickException as error:
-        error.show()
-        return error.exit_code, {"status": "failed", "error": error.format_message()}
+        usage = getattr(error, "ctx", None)
+        told = f"{error.format_message()}{f'; see {usage.command_path} --help' if usage else ''}"
+        print(f"error: {told}", file=sys.stderr)
+        return error.exit_code, {"status": "failed", "error": told}
     except (Interrupted, KeyboardInterrupt) as stop:
         print("error: interrupted; nothing was published", file=sys.stderr)
         return getattr(stop, "exit_code", 130), {"status": "failed", "error": "interrupted"}

@@ -17,6 +17,7 @@ from pyspark.sql import SparkSession
 
 from jobs import train
 from jobs.scoring import session
+from tests.support import models
 from tests.support.runs import HOUSING, PLAIN_POLICY, REPO, SCHEMA, SPARK, Score
 
 JARS = REPO / ".jars" / f"spark-{SPARK}"
@@ -106,3 +107,19 @@ def housing_model(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory)
 def score(housing_model: Path, tmp_path: Path) -> Score:
     """`score` of the housing model in this process; without further options every row gets the action `keep`."""
     return Score(tmp_path, {"model": housing_model, "schema": SCHEMA, "policy": PLAIN_POLICY})
+
+
+XS = {"fields": [{"name": "id", "type": "string"}, {"name": "x", "type": "number"}], "primaryKey": "id"}
+XS_POLICY = {"actions": [], "otherwise": "keep", "columns": {"id": "id", "x": "x", "action": "action"}}
+
+
+@pytest.fixture(scope="session")
+def plain_model(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline whose prediction is the input column x."""
+    return models.sql_model("SELECT *, x AS prediction FROM __THIS__", tmp_path_factory.mktemp("models") / "plain")
+
+
+@pytest.fixture
+def plain(plain_model: Path, tmp_path: Path) -> Score:
+    """`score` of the plain model over columns id (the key) and x, in this process."""
+    return Score(tmp_path, {"model": plain_model, "schema": XS, "policy": XS_POLICY})
