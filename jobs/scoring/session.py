@@ -28,6 +28,8 @@ def start(*, app_name: str, schemes: set[str]) -> SparkSession:
         "spark.sql.files.maxPartitionBytes": str(SPLIT_BYTES),
         "spark.sql.files.openCostInBytes": str(1 << 20),
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        # it replaces a plan that turns out to have no rows, and with it the counts of those that were read
+        "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
         # a second copy of a task would write a second copy of its part
         "spark.speculation": "false",

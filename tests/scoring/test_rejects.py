@@ -98,7 +98,7 @@ def test_with_more_rejects_than_allowed_nothing_is_published(plain: Score, tmp_p
     assert "type-error:x: 1" in refused.error
     assert "--max-rejects 2" in refused.error
     assert f"{refused.run}/rejects.csv" in refused.error
-    assert refused.reasons == {3: "type-error:x", 4: "constraint-error:x"}
+    assert refused.reasons == {3: "type-error:x", 4: "model-output:prediction"}
     assert (refused.run / "summary.json").exists()
     assert sorted(path.name for path in refused.output.iterdir()) == ["refused"]
     for limit in ("2", "50%"):
