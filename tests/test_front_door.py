@@ -48,6 +48,8 @@ def test_every_exit_code_comes_with_one_error_line_and_one_json_line(plain: Scor
         (2, "--inputs", {"inputs": "in.csv"}),
         (2, "--model", {"input": tmp_path / "in.csv", "model": None}),
         (2, "run-date", {"input": tmp_path / "in.csv", "run_date": "22.11.2026"}),
+        (2, "give YYYY-MM-DD", {"input": tmp_path / "in.csv", "run_date": "20261122"}),
+        (2, "no-such-bucket", {"input": tmp_path / "in.csv", "policy": tmp_path / "no-such-bucket.json"}),
         (2, "nowhere.csv: no such input", {"input": tmp_path / "nowhere.csv"}),
         (3, "other.csv: no column 'x'", {"input": tmp_path / "other.csv"}),
         (4, "needs column 'crim'", {"input": tmp_path / "in.csv", "model": REPO / "examples/housing/model"}),

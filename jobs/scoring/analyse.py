@@ -53,7 +53,9 @@ def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy
 
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
-        analysed = frame.select(F.expr(expression))
+        # a rule's expressions are put into larger ones: each must be whole by itself
+        whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
+        analysed = frame.select(F.expr(whole))
     except Exception as error:  # parse and analysis errors differ by Spark version
         raise ModelMismatchError(
             f"{spot}: {expression!r}: {_said(error)}; the columns are {', '.join(frame.columns)[:300]}"

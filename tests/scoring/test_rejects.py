@@ -6,6 +6,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.scoring import session
+from tests.support import models
 from tests.support.runs import Score, table
 
 TYPES = {
@@ -60,7 +61,8 @@ def test_each_bad_row_is_rejected_with_its_reason_its_line_and_its_cells(
     lines = [",".join(COLUMNS), *(row for row, _ in ROWS)]
     (tmp_path / "in.csv").write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
     policy = {"actions": [], "otherwise": "keep", "columns": {name: name for name in COLUMNS}}
-    ended = plain(input=tmp_path / "in.csv", schema=TYPES, policy=policy, max_rejects="100%")
+    model = models.sql_model("SELECT *, 1.0D AS prediction FROM __THIS__", tmp_path / "model")
+    ended = plain(input=tmp_path / "in.csv", model=model, schema=TYPES, policy=policy, max_rejects="100%")
     assert ended.code == 0, ended.stderr
     expected = {number: reason for number, (_, reason) in enumerate(ROWS, start=2) if reason}
     assert ended.reasons == expected
