@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from jobs.handoff.storage import LocalStorage
-from tests.support.runs import REPO, Ended, Score, environment, finished, start
+from tests.support.runs import Ended, Score, environment, finished, start
 
 
 def rows(path: Path, count: int, first: int = 0) -> Path:
@@ -186,7 +186,3 @@ def test_an_input_that_changes_under_the_run_is_refused(
     assert ended.code == 3
     assert "the input changed while it was read" in ended.error
     assert not list(ended.output.iterdir())
-
-
-def test_the_front_door_is_executable() -> None:
-    assert os.access(REPO / "submit.sh", os.X_OK)

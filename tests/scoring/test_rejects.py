@@ -1,6 +1,7 @@
 """Every row is accounted for: which rows are rejected, with which reason, and where they stood."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -9,7 +10,7 @@ from jobs.scoring import session
 from tests.support import models
 from tests.support.runs import Score, table
 
-TYPES = {
+TYPES: dict[str, Any] = {
     "fields": [
         {"name": "id", "type": "string", "constraints": {"maxLength": 6, "pattern": "[a-z0-9]+"}},
         {"name": "n", "type": "integer", "constraints": {"minimum": 0}},
@@ -22,7 +23,7 @@ TYPES = {
     ],
     "missingValues": ["", "NA"],
 }
-COLUMNS = [field["name"] for field in TYPES["fields"]]  # type: ignore[index]
+COLUMNS = [field["name"] for field in TYPES["fields"]]
 # a row and its reason; "" for a good one
 ROWS = [
     ("ok1,1,1.5,2024-02-29,2024-01-01T00:00:00Z,true,a,1.25", ""),
