@@ -10,10 +10,11 @@ from jobs.scoring import read, sql
 
 VALID = "_na_valid"
 # 1 and 1.0 and .5 and 1e-3; Java would also take 1d, 0x1p3 and surrounding control characters
-NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *$"
-INTEGER = r"^ *[+-]?[0-9]+ *$"
-DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
+# (\z, for $ would also match before a line end)
+NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *\\z"
+INTEGER = r"^ *[+-]?[0-9]+ *\\z"
+DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\\z"
+DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})?\\z"
 TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')"
 
 
@@ -114,8 +115,8 @@ def _misread(field: Field) -> str:
     if field.type == "string":
         return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
     if field.type == "number" and not field.spark_type.startswith("decimal"):
-        # a cheap test that settles nearly every cell: it ends in a digit or dot and is not hexadecimal
-        plain = f"substring({raw}, -1, 1) BETWEEN '.' AND '9' AND NOT contains({raw}, 'x') AND NOT contains({raw}, 'X')"
+        # a cheap test that settles nearly every cell: it starts and ends as a number does and is not hexadecimal
+        plain = f"{raw} >= '+' AND {raw} < ':' AND substring({raw}, -1, 1) BETWEEN '.' AND '9' AND NOT contains({raw}, 'x') AND NOT contains({raw}, 'X')"
         finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
         return f"NOT {finite} OR NOT ({plain} OR {raw} RLIKE '{NUMBER}')"
     if field.type == "boolean":
@@ -135,7 +136,8 @@ def _violations(field: Field) -> list[str]:
     if "enum" in rules:
         tests.append(f"NOT {value} IN ({', '.join(_literal(option, field) for option in rules['enum'])})")
     if "pattern" in rules:  # Table Schema: the whole cell must match
-        tests.append(f"NOT {value} RLIKE {sql.text('^(?:' + rules['pattern'] + ')$')}")
+        whole = "^(?:" + rules["pattern"] + r")\z"
+        tests.append(f"NOT {value} RLIKE {sql.text(whole)}")
     if "minLength" in rules:
         tests.append(f"length({value}) < {rules['minLength']}")
     if "maxLength" in rules:
