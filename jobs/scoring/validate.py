@@ -1,5 +1,6 @@
 """Typed values and a reason, or none, for every record. Nothing here drops a row."""
 
+import uuid
 from typing import Any, Optional
 
 from pyspark.sql import Column, DataFrame, Observation
@@ -39,8 +40,7 @@ def check(
     fine = " AND ".join([f"{read.SHAPE} = {read.OK}", *(f"NOT {fault}" for fault in faults if fault)])
     columns = [sql.name(name) for name in schema.names]
     judged = beside.selectExpr(*columns, *keep, read.SHAPE, f"{fine} AS {VALID}")
-    # the observation is also a fence: Spark would push the filter below the split and run it several times
-    seen = judged.observe(counts, *_counts()) if counts else judged
+    seen = judged.observe(counts, *_counts()) if counts else _fenced(judged)
     return seen.where(VALID).select(*columns, *keep)
 
 
@@ -51,8 +51,13 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
     beside = rows.selectExpr(*typed, *raw, read.SHAPE, *read.PLACE)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {', '.join(_reason(f, schema, required) for f in schema.fields)}) END"
     columns = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
-    judged = beside.where(f"{read.SHAPE} != {read.BLANK}").selectExpr(*columns, *read.PLACE, f"{reasons} AS _reasons")
-    return judged.where("_reasons != ''")
+    judged = _fenced(beside.selectExpr(*columns, *read.PLACE, read.SHAPE, f"{reasons} AS _reasons"))
+    return judged.where(f"_reasons != '' AND {read.SHAPE} != {read.BLANK}").drop(read.SHAPE)
+
+
+def _fenced(frame: DataFrame) -> DataFrame:
+    """`frame`, observed: Spark would push a filter on it below the split, copying every expression that it is made of."""
+    return frame.observe(f"fence {uuid.uuid4()}", F.count(F.lit(1)).alias("rows"))
 
 
 def _counts() -> list[Column]:
@@ -83,18 +88,25 @@ def _typed(field: Field, schema: TableSchema) -> str:
     elif field.type == "boolean":
         value = f"CASE WHEN {cell} IN {TRUE} THEN true WHEN {cell} IN {FALSE} THEN false END"
     elif field.spark_type.startswith("decimal"):
-        # one digit more than asked for would be rounded away in silence
-        scale = int(field.spark_type.rstrip(")").split(",")[1])
-        wide = f"try_cast({cell} AS decimal(38, {min(scale + 6, 38)}))"
-        value = (
-            f"CASE WHEN {wide} = try_cast({wide} AS {field.spark_type}) THEN try_cast({cell} AS {field.spark_type}) END"
-        )
+        value = f"CASE WHEN {_fits_decimal(cell, field.spark_type)} THEN try_cast({cell} AS {field.spark_type}) END"
     else:
         value = f"try_cast({cell} AS {field.spark_type})"
     # the empty cell parses to null by itself; any other missing value might be a fine number, as -999 is
     if field.type == "string" or set(schema.missing_values) - {""}:
         return f"CASE WHEN {_missing(cell, schema)} THEN NULL ELSE {value} END"
     return value
+
+
+def _fits_decimal(cell: str, kind: str) -> str:
+    """SQL: no digit beyond the scale, which a cast would round away in silence."""
+    scale = int(kind.rstrip(")").split(",")[1])
+    plain = f"{cell} RLIKE '^[^.]*(\\\\.[0-9]{{0,{scale}}}0* *)?\\\\z'"
+    # 0E-10 is how Spark itself writes a zero; 1e-10 is none
+    same = f"try_cast({cell} AS double) = CAST(try_cast({cell} AS {kind}) AS double)"
+    wide = f"try_cast({cell} AS decimal(38, {min(scale + 6, 38)}))"
+    return (
+        f"CASE WHEN contains(lower({cell}), 'e') THEN {same} AND {wide} = try_cast({wide} AS {kind}) ELSE {plain} END"
+    )
 
 
 def _fault(field: Field, schema: TableSchema, model_needs: bool) -> Optional[str]:

@@ -3,10 +3,11 @@
 import csv
 import gzip
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
+from tests.trust import typed
 from tests.trust.corpus import FEATURES, Case
 
 csv.field_size_limit(1 << 30)
@@ -44,3 +45,16 @@ def expected(case: Case, line: Line) -> dict[str, tuple[float, str]]:
         assert row["ID"] not in found, f"{case.name}: ID {row['ID']!r} twice"
         found[row["ID"]] = (line.at([float(row[name]) for name in FEATURES]), row["note"])
     return found
+
+
+def expected_typed(case: Case) -> dict[str, dict[str, object]]:
+    """ID to the typed values of every row of `case` that has to be published; None where a cell is missing."""
+    return {
+        row["ID"]: {name: None if row[name] in ("", "-999") else typed.READ[name](row[name]) for name in typed.NAMES}
+        for row in records(case)
+    }
+
+
+def published_typed(row: Mapping[str, str]) -> dict[str, object]:
+    """The typed values of one row of actions.csv."""
+    return {name: None if row[name] == "" else typed.READ[name](row[name]) for name in typed.NAMES}
