@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, Optional
 
 import click
 import pyspark
@@ -67,11 +67,12 @@ def write_actions(
 
 
 def write_rejects(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, parts: str
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: Optional[PipelineModel], parts: str
 ) -> tuple[Wanted, Counts]:
-    """Write the rejected rows with their reasons, and count those."""
+    """Write the rejected rows with their reasons, and count those; without `model`, only those rejected before it."""
     seen = Observation("rejects")
-    found = rejects.collect(spark, source, agreed.schema, agreed.needs.required, (model, agreed.saved)).persist()
+    scoring = (model, agreed.saved) if model else None
+    found = rejects.collect(spark, source, agreed.schema, agreed.needs.required, scoring).persist()
     by_reason = rejects.by_reason(found)
     lines = rejects.lines(found)
     lines.observe(seen, *decide.text_sizes()).write.mode("overwrite").text(parts)
@@ -89,7 +90,8 @@ def hand_over(
     run.steps.done("score", f"{rows_read:,} rows read, {counts['published']:,} with an action")
     rejected, by_reason = Wanted(0, 0, 0), Counts()
     if left_out:
-        rejected, by_reason = write_rejects(spark, source, agreed, model, run.parts(REJECTS))
+        scored_too = model if left_out > rows_read - counts["valid"] else None
+        rejected, by_reason = write_rejects(spark, source, agreed, scored_too, run.parts(REJECTS))
         run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
     actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
     run.summary.update(rows_read=rows_read, rows_published=counts["published"])

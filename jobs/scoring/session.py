@@ -16,6 +16,8 @@ def start(*, app_name: str, schemes: set[str]) -> SparkSession:
     builder: Any = SparkSession.builder.appName(app_name)
     settings = {
         "spark.sql.session.timeZone": "UTC",
+        # else ${env:NAME} in a policy would publish the environment, and a header could not hold a ${
+        "spark.sql.variable.substitute": "false",
         # the same on Spark 3.5 and 4.0: a cast that fails gives null, which the checks then see
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
