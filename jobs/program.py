@@ -31,7 +31,7 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     _part_stderr_from_stdout()
     for number in INTERRUPTED:
         signal.signal(number, _interrupt)
-    code, summary = _ended(work)
+    code, summary = ended(work)
     if _Status.uri:
         _report(_Status.uri, code, summary)
     if summary:
@@ -70,7 +70,8 @@ def _part_stderr_from_stdout() -> None:
         return  # no /proc, or not ours to open: the streams stay mixed, as spark-submit made them
 
 
-def _ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]]:
+def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]]:
+    """Do `work`; the exit code it ends in and its summary. What went wrong is told on stderr, in one line."""
     try:
         return 0, work()
     except JobError as error:
@@ -80,8 +81,10 @@ def _ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any
     except click.exceptions.Exit as done:  # --help
         return done.exit_code, {}
     except click.ClickException as error:
-        error.show()
-        return error.exit_code, {"status": "failed", "error": error.format_message()}
+        usage = getattr(error, "ctx", None)
+        told = f"{error.format_message()}{f'; see {usage.command_path} --help' if usage else ''}"
+        print(f"error: {told}", file=sys.stderr)
+        return error.exit_code, {"status": "failed", "error": told}
     except (Interrupted, KeyboardInterrupt) as stop:
         print("error: interrupted; nothing was published", file=sys.stderr)
         return getattr(stop, "exit_code", 130), {"status": "failed", "error": "interrupted"}

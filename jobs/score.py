@@ -133,7 +133,7 @@ def score(options: Options) -> Mapping[str, Any]:
         if already:
             return run.ended("nothing-to-do", already)
         spark, model, columns = ready(options, agreed, steps)
-        with failures.explained(options):
+        with session.ended_by_signals(spark), failures.explained(options):
             source = read.source(spark, layouts, found.parquet, schema, size=found.size)
             path = hand_over(spark, source, agreed, model, columns, run)
         return run.ended("published", path)
@@ -224,4 +224,4 @@ def main(**values: Any) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    program.run(lambda: main(standalone_mode=False))
+    program.run(lambda: main(standalone_mode=False, prog_name="./submit.sh score"))

@@ -96,4 +96,4 @@ def main(**values: Any) -> Mapping[str, Any]:
 
 
 if __name__ == "__main__":
-    program.run(lambda: main(standalone_mode=False))
+    program.run(lambda: main(standalone_mode=False, prog_name="./submit.sh train"))

@@ -1,9 +1,11 @@
 """The input's columns, as agreed: a Table Schema (https://specs.frictionlessdata.io/table-schema/) in JSON."""
 
 import json
+import math
 import re
 from dataclasses import dataclass, replace
-from typing import Any, Optional
+from datetime import date, datetime
+from typing import Any
 
 from jobs.errors import UsageError
 
@@ -76,7 +78,10 @@ def parse(text: str, where: str) -> TableSchema:
             f"schema {where}: {', '.join(twice)}: names must differ, also when case is ignored (Spark does)"
         )
     key = raw.get("primaryKey", [])
-    key = (key,) if isinstance(key, str) else tuple(key)
+    key = [key] if isinstance(key, str) else key
+    if not isinstance(key, list) or len(set(map(str, key))) < len(key):
+        raise UsageError(f"schema {where}: primaryKey must be a field's name, or a list of different ones")
+    key = tuple(key)
     unknown = [name for name in key if name not in names]
     if unknown:
         raise UsageError(f"schema {where}: primaryKey names {unknown[0]!r}, which is not among the fields")
@@ -101,12 +106,14 @@ def _field(entry: Any, where: str) -> Field:
         raise UsageError(f"{spot}: names that start with {RESERVED} are the job's own; rename the column")
     if "`" in name or "\n" in name:
         raise UsageError(f"{spot}: a back-tick or line break in a column name is not supported; rename the column")
-    if kind not in SPARK_TYPES:
+    if not isinstance(kind, str) or kind not in SPARK_TYPES:
         raise UsageError(f"{spot}: type {kind!r} is not supported; use one of {', '.join(SPARK_TYPES)}")
     for prop, default in LEXICAL.items():
         if entry.get(prop, default) != default:
             raise UsageError(f'{spot}: "{prop}": {json.dumps(entry[prop])} is not supported; leave it out')
     constraints = entry.get("constraints", {})
+    if not isinstance(constraints, dict):
+        raise UsageError(f'{spot}: constraints must be an object, as {{"required": true}}')
     strangers = set(constraints) - CONSTRAINTS
     if strangers:
         raise UsageError(
@@ -116,12 +123,12 @@ def _field(entry: Any, where: str) -> Field:
     return Field(name, kind, _spark_type(entry.get("spark:type"), kind, spot), constraints)
 
 
-def _spark_type(asked: Optional[str], kind: str, spot: str) -> str:
+def _spark_type(asked: Any, kind: str, spot: str) -> str:
     default, allowed = SPARK_TYPES[kind]
     if asked is None:
         return default
-    match = re.fullmatch(allowed, asked)
-    if not match:
+    match = re.fullmatch(allowed, asked) if isinstance(asked, str) else None
+    if not isinstance(asked, str) or not match:
         raise UsageError(f'{spot}: "spark:type": {json.dumps(asked)} does not go with type {kind!r}; use {allowed}')
     if asked.startswith("decimal") and not 0 <= int(match[2]) <= int(match[1]) <= 38:
         raise UsageError(f"{spot}: {asked}: precision is 1 to 38 and at least the scale")
@@ -140,14 +147,38 @@ def _check_constraints(constraints: dict[str, Any], kind: str, spot: str) -> Non
             re.compile(constraints["pattern"])
         except (re.error, TypeError) as error:
             raise UsageError(f"{spot}: pattern {constraints['pattern']!r} does not compile: {error}") from error
-    if "enum" in constraints and not (isinstance(constraints["enum"], list) and constraints["enum"]):
-        raise UsageError(f"{spot}: enum must be a list with at least one value")
+    for flag in ("required", "unique"):
+        if not isinstance(constraints.get(flag, False), bool):
+            raise UsageError(f"{spot}: {flag} must be true or false")
     for bound in ("minLength", "maxLength"):
-        if bound in constraints and not (isinstance(constraints[bound], int) and constraints[bound] >= 0):
+        length = constraints.get(bound, 0)
+        if isinstance(length, bool) or not isinstance(length, int) or length < 0:
             raise UsageError(f"{spot}: {bound} must be a whole number of characters")
-    for bound in ordered:
-        if kind in ("number", "integer"):
-            try:
-                float(constraints[bound])
-            except (TypeError, ValueError) as error:
-                raise UsageError(f"{spot}: {bound} {constraints[bound]!r} is not a number") from error
+    options = constraints.get("enum", [None])
+    if not isinstance(options, list) or not options:
+        raise UsageError(f"{spot}: enum must be a list with at least one value")
+    values = [(bound, constraints[bound]) for bound in sorted(ordered)]
+    values += [("enum", option) for option in options] if "enum" in constraints else []
+    for rule, value in values:
+        # one that does not read as the column's type would be null in Spark, and then never be broken
+        if not _reads_as(kind, value):
+            raise UsageError(f"{spot}: {rule} {value!r} does not read as type {kind!r}; correct it")
+
+
+def _reads_as(kind: str, value: Any) -> bool:
+    """Whether a bound or option of the schema is a value of type `kind`."""
+    if kind in ("string", "boolean"):
+        return isinstance(value, str if kind == "string" else bool)
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        return False
+    text = str(value)
+    try:
+        if kind == "number":
+            return math.isfinite(float(text))
+        if kind == "integer":
+            return int(text) == value if isinstance(value, float) else re.fullmatch(r"[+-]?[0-9]+", text) is not None
+        if kind == "date":
+            return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None and bool(date.fromisoformat(text))
+        return bool(datetime.fromisoformat(re.sub("Z$", "+00:00", text)))
+    except ValueError:
+        return False

@@ -1,7 +1,12 @@
 """The Spark session, with the settings the results depend on fixed here, so that every machine gives the same bytes."""
 
 import os
+import signal
+import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
 from pyspark.sql import SparkSession
@@ -9,6 +14,7 @@ from pyspark.sql import SparkSession
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 # one split of a file per task, by size alone: which rows share a part must not depend on the number of cores
 SPLIT_BYTES = 64 << 20
+PATIENCE_SECONDS = 15.0
 
 
 def start(*, app_name: str, schemes: set[str]) -> SparkSession:
@@ -24,6 +30,8 @@ def start(*, app_name: str, schemes: set[str]) -> SparkSession:
         "spark.sql.files.maxPartitionBytes": str(SPLIT_BYTES),
         "spark.sql.files.openCostInBytes": str(1 << 20),
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        # it replaces a plan that turns out to have no rows, and with it the counts of those that were read
+        "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
         # a second copy of a task would write a second copy of its part
         "spark.speculation": "false",
@@ -32,10 +40,51 @@ def start(*, app_name: str, schemes: set[str]) -> SparkSession:
         settings.update(_s3_settings())
     for name, value in settings.items():
         builder = builder.config(name, value)
-    spark: SparkSession = builder.getOrCreate()
+    with _our_own_ctrl_c():
+        spark: SparkSession = builder.getOrCreate()
+    # its thread would print a traceback when a signal ends the JVM before the driver
+    accumulators: Any = spark.sparkContext._accumulatorServer
+    accumulators.handle_error = lambda *_: None
     if schemes & {"s3", "s3a"} and _has_class(spark, MAGIC_COMMITTER):
         spark.conf.set("spark.sql.sources.commitProtocolClass", MAGIC_COMMITTER)
     return spark
+
+
+@contextmanager
+def ended_by_signals(spark: SparkSession) -> Iterator[None]:
+    """When a signal unwinds the block, end Spark first: a task still at work would write into what is cleaned up next."""
+    try:
+        yield
+    except Exception:
+        raise
+    except BaseException:
+        context: Any = spark.sparkContext
+        # from a thread of its own: this one's counterpart in the JVM is still busy with the job
+        cancelling = threading.Thread(target=_cancel, args=(context,), daemon=True)
+        cancelling.start()
+        cancelling.join(PATIENCE_SECONDS)
+        jvm: Optional[subprocess.Popen[bytes]] = getattr(context._gateway, "proc", None)
+        if jvm:  # ours; behind spark-submit we are its child
+            jvm.terminate()
+            try:
+                jvm.wait(PATIENCE_SECONDS)
+            except subprocess.TimeoutExpired:
+                jvm.kill()
+        raise
+
+
+def _cancel(context: Any) -> None:
+    with suppress(Exception):  # the signal may have ended the JVM as well
+        context.cancelAllJobs()
+
+
+@contextmanager
+def _our_own_ctrl_c() -> Iterator[None]:
+    """PySpark puts a handler of its own in the way, which talks to the JVM in mid-sentence and fails."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, before)
 
 
 def partitions(size: int) -> int:

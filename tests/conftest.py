@@ -1,0 +1,125 @@
+"""One Spark, one S3 server and one fitted model a test process."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import boto3
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs import train
+from jobs.scoring import session
+from tests.support import models
+from tests.support.runs import HOUSING, PLAIN_POLICY, REPO, SCHEMA, SPARK, Score
+
+JARS = REPO / ".jars" / f"spark-{SPARK}"
+
+
+@dataclass(frozen=True)
+class Store:
+    """A running S3 server: its URL and the file in which it notes its requests."""
+
+    url: str
+    log: Path
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What leads boto3 and Spark to it."""
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        return {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": "eu-central-1", **keys}
+
+
+@pytest.fixture(scope="session")
+def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The S3 server, a process of its own on a free loopback port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("store")
+    log = folder / "requests.jsonl"
+    log.touch()
+    with (folder / "server.log").open("w") as said:
+        command = [sys.executable, "-m", "tests.support.store", str(port), str(log)]
+        process = subprocess.Popen(command, cwd=REPO, stdout=said, stderr=said)
+    try:
+        for _ in range(300):
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            assert process.poll() is None, (folder / "server.log").read_text()
+            time.sleep(0.1)
+        yield Store(f"http://127.0.0.1:{port}", log)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.fixture
+def store(store_process: Store, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A boto3 client of the S3 server, with the environment that leads there."""
+    for name, value in store_process.env.items():
+        monkeypatch.setenv(name, value)
+    return boto3.client("s3")
+
+
+@pytest.fixture(scope="session")
+def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """The one Spark of this process, as the programs start it, able to reach the S3 server too."""
+    assert (JARS / ".complete").exists(), f"no S3 jars in {JARS}: run make setup (SPARK={SPARK})"
+    settings = {
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties",
+        "spark.driver.extraClassPath": f"{JARS}/*",
+        "spark.ui.enabled": "false",
+        "spark.driver.memory": "1g",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
+    }
+    conf = " ".join(f"--conf '{name}={value}'" for name, value in settings.items())
+    submit = {"PYSPARK_SUBMIT_ARGS": f"--master 'local[2]' {conf} pyspark-shell", "PYSPARK_PYTHON": sys.executable}
+    # the workers import the project as they do behind ./submit.sh
+    with mock.patch.dict(os.environ, {**store_process.env, **submit, "PYTHONPATH": str(REPO)}):
+        started = session.start(app_name="tests", schemes={"s3"})
+    started.sparkContext.setLogLevel("ERROR")
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def housing_model(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The worked example, fitted and saved by `train` from the seed data."""
+    model = tmp_path_factory.mktemp("models") / "housing"
+    train.train(
+        input=str(HOUSING / "train.csv"), schema=str(SCHEMA), label="medv", features="crim,zn,indus", model=str(model)
+    )
+    return model
+
+
+@pytest.fixture
+def score(housing_model: Path, tmp_path: Path) -> Score:
+    """`score` of the housing model in this process; without further options every row gets the action `keep`."""
+    return Score(tmp_path, {"model": housing_model, "schema": SCHEMA, "policy": PLAIN_POLICY})
+
+
+XS = {"fields": [{"name": "id", "type": "string"}, {"name": "x", "type": "number"}], "primaryKey": "id"}
+XS_POLICY = {"actions": [], "otherwise": "keep", "columns": {"id": "id", "x": "x", "action": "action"}}
+
+
+@pytest.fixture(scope="session")
+def plain_model(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A pipeline whose prediction is the input column x."""
+    return models.sql_model("SELECT *, x AS prediction FROM __THIS__", tmp_path_factory.mktemp("models") / "plain")
+
+
+@pytest.fixture
+def plain(plain_model: Path, tmp_path: Path) -> Score:
+    """`score` of the plain model over columns id (the key) and x, in this process."""
+    return Score(tmp_path, {"model": plain_model, "schema": XS, "policy": XS_POLICY})

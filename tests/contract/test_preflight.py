@@ -1,0 +1,127 @@
+"""Does the saved model fit schema and Spark? From metadata alone."""
+
+import json
+from typing import Any
+
+import pytest
+
+from jobs.contract import preflight, saved_model, table_schema
+from jobs.contract.preflight import Needs
+from jobs.errors import ModelMismatchError
+
+ML = "org.apache.spark.ml."
+
+
+def stage(kind: str, **params: Any) -> tuple[str, dict[str, Any]]:
+    """A stage's class and parameters."""
+    return kind if "." in kind else f"{ML}feature.{kind}", params
+
+
+def files(*stages: tuple[str, dict[str, Any]], version: str = "3.5.9") -> dict[str, str]:
+    """The metadata files of a saved pipeline."""
+    root = {"class": f"{ML}PipelineModel", "sparkVersion": version, "paramMap": {}}
+    found = {"metadata/part-00000": json.dumps(root)}
+    for number, (kind, params) in enumerate(stages):
+        described = {"class": kind, "uid": f"s{number}", "sparkVersion": version, "paramMap": params}
+        found[f"stages/{number}_s{number}/metadata/part-00000"] = json.dumps(described)
+    return found
+
+
+def checked(*stages: tuple[str, dict[str, Any]], **fields: str) -> Needs:
+    """What the pipeline of `stages` needs of a schema of `fields` (name to type)."""
+    schema = table_schema.parse(json.dumps({"fields": [{"name": n, "type": t} for n, t in fields.items()]}), "s.json")
+    return preflight.check(saved_model.parse(files(*stages), "m"), schema, where="m", running_spark="3.5.1")
+
+
+ASSEMBLER = stage("VectorAssembler", inputCols=["a", "b"], outputCol="features")
+
+
+def test_the_columns_it_reads_are_found_and_must_be_there_unless_a_stage_takes_null() -> None:
+    needs = checked(
+        stage("ImputerModel", inputCols=["a"], outputCols=["a2"]),
+        stage("StringIndexerModel", inputCol="s", outputCol="s2", handleInvalid="keep"),
+        stage("VectorAssembler", inputCols=["a2", "s2", "b"], outputCol="features", handleInvalid="error"),
+        stage(f"{ML}regression.LinearRegressionModel", featuresCol="features", predictionCol="prediction"),
+        a="number", b="integer", s="string", other="string",
+    )  # fmt: skip
+    assert set(needs.features) == {"a", "b", "s"}
+    assert needs.required == {"b"}
+    assert needs.notes == ("stage StringIndexerModel(s) handleInvalid=keep",)
+
+
+def test_the_labels_indexer_is_passed_over_but_not_what_is_made_from_it() -> None:
+    indexer = stage("StringIndexerModel", inputCol="label", outputCol="label_index")
+    assert checked(indexer, ASSEMBLER, a="number", b="number").features == ("a", "b")
+    made = stage("VectorAssembler", inputCols=["a", "label_index"], outputCol="features")
+    with pytest.raises(ModelMismatchError, match=r"'label_index' \(made from 'label'\).*add 'label' to the schema"):
+        checked(indexer, made, a="number")
+
+
+WRONG: dict[str, tuple[Any, dict[str, str], str]] = {
+    "missing": ([ASSEMBLER], {"a": "number"}, "needs column 'b', which the schema does not have; add 'b'"),
+    "case": ([ASSEMBLER], {"a": "number", "B": "number"}, "the schema has 'B': case matters"),
+    "type": (
+        [ASSEMBLER],
+        {"a": "number", "b": "string"},
+        "needs column 'b' as number or integer or boolean, the schema says",
+    ),
+    "text": ([stage("Tokenizer", inputCol="a", outputCol="w")], {"a": "number"}, "'a' as string"),
+    "taken": ([ASSEMBLER], {"a": "number", "b": "number", "features": "number"}, "writes column 'features'"),
+    "python": (
+        [stage("shop.stages.Cleaner", inputCol="a")],
+        {"a": "number"},
+        "shop.stages.Cleaner, which cannot be imported",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_misfit_names_the_column_or_stage_and_the_cure(name: str) -> None:
+    stages, fields, said = WRONG[name]
+    with pytest.raises(ModelMismatchError) as caught:
+        checked(*stages, **fields)
+    assert str(caught.value).startswith("model m: ")
+    assert said in str(caught.value)
+
+
+def test_a_python_stage_that_can_be_imported_passes() -> None:
+    assert checked(stage("json.decoder.JSONDecoder", inputCol="a"), a="number").features == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("saved", "fits"), [("3.5.9", True), ("3.1.0", True), ("2.4.8", False), ("4.0.2", False), ("", False)]
+)
+def test_the_major_version_of_spark_must_be_the_same(saved: str, fits: bool) -> None:
+    model = saved_model.parse(files(version=saved), "m")
+    schema = table_schema.parse('{"fields": [{"name": "a"}]}', "s.json")
+    if fits:
+        preflight.check(model, schema, where="m", running_spark="3.5.1")
+        return
+    with pytest.raises(ModelMismatchError, match=r"model m: saved by Spark .*, this is Spark 3\.5\.1"):
+        preflight.check(model, schema, where="m", running_spark="3.5.1")
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({}, "no metadata/"),
+        ({"metadata/part-00000": "{"}, "is not JSON"),
+        ({"metadata/part-00000": "[]"}, "not a JSON object"),
+        ({"metadata/part-00000": '{"class": "org.apache.spark.ml.feature.Bucketizer"}'}, "not a PipelineModel"),
+    ],
+)
+def test_what_is_no_saved_pipeline_does_not_fit(found: dict[str, str], said: str) -> None:
+    with pytest.raises(ModelMismatchError) as caught:
+        saved_model.parse(found, "m")
+    assert said in str(caught.value)
+
+
+def test_pipelines_within_pipelines_are_walked_in_order() -> None:
+    inner = {
+        "stages/1_p/metadata/part-00000": json.dumps({"class": f"{ML}PipelineModel", "uid": "p"}),
+        "stages/1_p/stages/0_c/metadata/part-00000": json.dumps({"class": "c", "uid": "c"}),
+        "stages/1_p/stages/10_e/metadata/part-00000": json.dumps({"class": "e", "uid": "e"}),
+        "stages/1_p/stages/2_d/metadata/part-00000": json.dumps({"class": "d", "uid": "d"}),
+    }
+    model = saved_model.parse({**files(stage("x.A")), **inner}, "m")
+    assert [found.kind for found in model.stages] == ["A", "c", "d", "e"]

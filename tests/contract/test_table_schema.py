@@ -1,0 +1,117 @@
+"""What a schema file may say, and that nothing in it is passed over in silence."""
+
+import json
+from typing import Any
+
+import pytest
+
+from jobs.contract import table_schema
+from jobs.errors import UsageError
+
+ID = {"name": "id", "type": "string"}
+
+
+def parsed(*fields: Any, **more: Any) -> table_schema.TableSchema:
+    """A schema of `fields` beside id."""
+    return table_schema.parse(json.dumps({"fields": [ID, *fields], **more}), "s.json")
+
+
+def test_types_follow_table_schema_and_spark_type_narrows_them() -> None:
+    kinds = ["string", "number", "integer", "boolean", "date", "datetime"]
+    schema = parsed(
+        *({"name": kind, "type": kind} for kind in kinds),
+        {"name": "f", "type": "number", "spark:type": "float"},
+        {"name": "d", "type": "number", "spark:type": "decimal(10,2)"},
+        {"name": "i", "type": "integer", "spark:type": "int"},
+        {"name": "untyped"},
+    )
+    assert [field.spark_type for field in schema.fields[1:]] == [
+        *("string", "double", "bigint", "boolean", "date", "timestamp"),
+        *("float", "decimal(10,2)", "int", "string"),
+    ]
+    assert schema.missing_values == ("",)
+
+
+def test_a_primary_key_is_required_and_comes_before_unique_columns() -> None:
+    schema = parsed({"name": "u", "constraints": {"unique": True}}, primaryKey="id")
+    assert schema.primary_key == ("id",)
+    assert schema.keys == (("id",), ("u",))
+    assert [field.required for field in schema.fields] == [True, False]
+    assert parsed({"name": "n", "type": "integer"}, primaryKey=["id", "n"]).keys == (("id", "n"),)
+
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "no JSON": ("{", "not JSON"),
+    "a list": ([], '"fields"'),
+    "no fields": ({}, '"fields"'),
+    "empty": ({"fields": []}, '"fields"'),
+    "fields no list": ({"fields": {"a": 1}}, '"fields"'),
+    "no name": ({"fields": [{"type": "string"}]}, '"name"'),
+    "no object": ({"fields": ["id"]}, '"name"'),
+    "names alike": ({"fields": [ID, {"name": "ID"}]}, "names must differ"),
+    "our own name": ({"fields": [{"name": "_na_x"}]}, "the job's own"),
+    "back-tick": ({"fields": [{"name": "a`b"}]}, "back-tick"),
+    "missing values": ({"fields": [ID], "missingValues": "NA"}, '"missingValues"'),
+    "missing number": ({"fields": [ID], "missingValues": [-999]}, '"missingValues"'),
+    "strange key": ({"fields": [ID], "primaryKey": "nope"}, "primaryKey names 'nope'"),
+    "key a number": ({"fields": [ID], "primaryKey": 5}, "primaryKey"),
+    "key of numbers": ({"fields": [ID], "primaryKey": [5]}, "primaryKey"),
+    "limit": ({"fields": [ID], "nightly:maxRejects": {"type-error": "few"}}, "nightly:maxRejects"),
+    "limits a list": ({"fields": [ID], "nightly:maxRejects": ["1"]}, "nightly:maxRejects"),
+}
+WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
+    "type": ({"type": "geopoint"}, "'geopoint' is not supported"),
+    "type a list": ({"type": ["string"]}, "is not supported"),
+    "format": ({"type": "date", "format": "%d.%m.%Y"}, '"format"'),
+    "decimal comma": ({"type": "number", "decimalChar": ","}, '"decimalChar"'),
+    "spark:type": ({"type": "integer", "spark:type": "double"}, "does not go with"),
+    "spark:type a number": ({"type": "integer", "spark:type": 5}, "does not go with"),
+    "wide decimal": ({"type": "number", "spark:type": "decimal(39,2)"}, "precision"),
+    "scale": ({"type": "number", "spark:type": "decimal(3,4)"}, "precision"),
+    "constraints a list": ({"constraints": ["required"]}, "constraints"),
+    "constraints null": ({"constraints": None}, "constraints"),
+    "constraint": ({"constraints": {"exclusiveMinimum": 1}}, "'exclusiveMinimum' is not supported"),
+    "pattern on a number": ({"type": "number", "constraints": {"pattern": "1"}}, "pattern goes with"),
+    "bad pattern": ({"constraints": {"pattern": "("}}, "does not compile"),
+    "pattern a number": ({"constraints": {"pattern": 5}}, "does not compile"),
+    "minimum of a text": ({"constraints": {"minimum": 1}}, "does not go with"),
+    "minimum no number": ({"type": "number", "constraints": {"minimum": "low"}}, "minimum 'low'"),
+    "minimum NaN": ({"type": "number", "constraints": {"minimum": "NaN"}}, "minimum 'NaN'"),
+    "minimum null": ({"type": "number", "constraints": {"minimum": None}}, "minimum None"),
+    "minimum in between": ({"type": "integer", "constraints": {"minimum": 0.5}}, "minimum 0.5"),
+    "minimum no date": ({"type": "date", "constraints": {"minimum": "2026-02-30"}}, "minimum '2026-02-30'"),
+    "maximum no time": ({"type": "datetime", "constraints": {"maximum": "noon"}}, "maximum 'noon'"),
+    "enum empty": ({"constraints": {"enum": []}}, "enum"),
+    "enum of texts": ({"type": "integer", "constraints": {"enum": [1, "two"]}}, "enum"),
+    "enum of numbers": ({"constraints": {"enum": [1]}}, "enum"),
+    "length": ({"constraints": {"minLength": -1}}, "minLength"),
+    "length yes": ({"constraints": {"maxLength": True}}, "maxLength"),
+    "required": ({"constraints": {"required": "false"}}, "required"),
+    "unique": ({"constraints": {"unique": 1}}, "unique"),
+}
+
+
+@pytest.mark.parametrize("name", [*WRONG, *WRONG_FIELDS])
+def test_a_schema_that_does_not_parse_is_a_usage_error_that_names_file_and_spot(name: str) -> None:
+    if name in WRONG:
+        raw, said = WRONG[name]
+    else:
+        field, said = WRONG_FIELDS[name]
+        raw = {"fields": [ID, {"name": "f", **field}]}
+    text = raw if isinstance(raw, str) else json.dumps(raw)
+    with pytest.raises(UsageError) as caught:
+        table_schema.parse(text, "s.json")
+    assert str(caught.value).startswith("schema s.json: ")
+    assert said in str(caught.value)
+    assert name not in WRONG_FIELDS or "field 'f'" in str(caught.value)
+
+
+def test_bounds_and_options_of_every_type_are_taken() -> None:
+    parsed(
+        {"name": "n", "type": "number", "constraints": {"minimum": -1.5, "maximum": "2e3", "enum": [1, 2.5]}},
+        {"name": "i", "type": "integer", "constraints": {"minimum": 0, "maximum": "10", "enum": [1, "2"]}},
+        {"name": "d", "type": "date", "constraints": {"minimum": "2026-01-01", "enum": ["2026-01-01"]}},
+        {"name": "t", "type": "datetime", "constraints": {"minimum": "2026-01-01T00:00:00Z"}},
+        {"name": "b", "type": "boolean", "constraints": {"enum": [True]}},
+        {"name": "s", "constraints": {"enum": ["a"], "pattern": "[a-z]", "minLength": 0, "unique": False}},
+    )

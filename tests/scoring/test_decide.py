@@ -1,0 +1,152 @@
+"""What becomes of a scored row: the first rule that fits, exact budgets, and what a policy may not say."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.support.runs import Score
+
+COLUMNS = {"id": "id", "action": "action"}
+
+
+def actions_of(plain: Score, tmp_path: Path, xs: dict[str, float], policy: dict[str, Any]) -> dict[str, str]:
+    """Published id to action, after a run over `xs`."""
+    (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{key},{x}\n" for key, x in xs.items()))
+    ended = plain(input=tmp_path / "in.csv", policy={"columns": COLUMNS, **policy})
+    assert ended.code == 0, ended.stderr
+    summary = ended.summary
+    assert summary["rows_read"] == len(xs)
+    assert summary["rows_without_action"] == len(xs) - len(ended.actions)
+    given = [row["action"] for row in ended.actions]
+    assert summary["actions"] == {name: given.count(name) for name in summary["actions"]}
+    return {row["id"]: row["action"] for row in ended.actions}
+
+
+def test_the_first_rule_that_fits_wins_and_budgets_are_exact_with_ties_to_the_smaller_key(
+    plain: Score, tmp_path: Path
+) -> None:
+    xs = {"a": 9, "b": 7, "c": 7, "d": 7, "e": 6, "f": 5, "g": 4, "h": 1}
+    rules = [
+        {"action": "visit", "when": "prediction > 8"},
+        {"action": "call", "when": "prediction >= 5", "limit": 2, "by": "prediction desc"},
+        {"action": "write", "when": "prediction >= 4", "limit": 3, "by": "prediction"},
+        {"action": "never", "when": "prediction > 4", "limit": 0, "by": "prediction"},
+        {"action": "all", "when": "prediction = 7", "limit": 99, "by": "id desc"},
+    ]
+    expected = {"a": "visit", "b": "call", "c": "call", "g": "write", "f": "write", "e": "write", "d": "all"}
+    assert actions_of(plain, tmp_path, xs, {"actions": rules, "otherwise": None}) == expected
+    assert actions_of(plain, tmp_path, xs, {"actions": rules, "otherwise": "rest"}) == {**expected, "h": "rest"}
+
+
+def test_a_condition_that_is_null_does_not_fit(plain: Score, tmp_path: Path) -> None:
+    rules = [
+        {"action": "one", "when": "nullif(prediction, 1) > 0"},
+        {"action": "two", "when": "prediction > 0 -- whatever is left"},
+    ]
+    assert actions_of(plain, tmp_path, {"a": 1, "b": 2}, {"actions": rules}) == {"a": "two", "b": "one"}
+
+
+NASTY = [
+    "007",
+    " lead and trail ",
+    'say "so"',
+    "a,b",
+    "naïve 東京 🏠",
+    "=1+1",
+    "tab\there",
+    "back\\slash",
+    "x\ny",
+    "CR\rin",
+    "'",
+]
+
+
+def test_csv_and_pandas_read_back_exactly_what_was_written(plain: Score, tmp_path: Path) -> None:
+    with (tmp_path / "in.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["id", "x"])
+        writer.writerows([value, n] for n, value in enumerate(NASTY))
+    columns = {
+        "n": "CAST(x AS int)",
+        "the, id": "id",
+        "empty": "''",
+        "none": "CAST(NULL AS string)",
+        "two": "concat(id, '\\n', id)",
+    }
+    ended = plain(input=tmp_path / "in.csv", policy={"actions": [], "otherwise": "go", "columns": columns})
+    assert ended.code == 0, ended.stderr
+    expected = {str(n): value for n, value in enumerate(NASTY)}
+    assert {row["n"]: row["the, id"] for row in ended.actions} == expected
+    assert {row["n"]: row["two"] for row in ended.actions} == {n: f"{v}\n{v}" for n, v in expected.items()}
+    assert {(row["empty"], row["none"]) for row in ended.actions} == {("", "")}
+    frame = pd.read_csv(ended.run / "actions.csv", dtype=str, keep_default_na=False, lineterminator="\n")
+    assert dict(zip(frame["n"], frame["the, id"], strict=True)) == expected
+    text = (ended.run / "actions.csv").read_bytes()
+    assert text.startswith(b'n,"the, id",empty,none,two\n')
+    assert text.endswith(b"\n")
+
+
+def test_a_spreadsheet_formula_is_made_harmless_on_request(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\n=1+1,1\nplain,-2\n")
+    policy = {"actions": [], "otherwise": "go", "columns": {"id": "id", "x": "x"}, "escape_formulas": True}
+    ended = plain(input=tmp_path / "in.csv", policy=policy)
+    assert {row["id"]: row["x"] for row in ended.actions} == {"'=1+1": "1.0", "plain": "-2.0"}
+
+
+def test_a_lone_empty_cell_is_no_blank_line(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\nb,2\n")
+    policy = {"actions": [], "otherwise": "go", "columns": {"only": "CASE WHEN x > 1 THEN id END"}}
+    ended = plain(input=tmp_path / "in.csv", policy=policy)
+    assert sorted(row["only"] for row in ended.actions) == ["", "b"]
+
+
+REFUSED = {
+    "reflect": ("reflect('java.lang.System', 'currentTimeMillis') > '0'", "not allowed"),
+    "java_method": ("java_method('java.lang.Math', 'random') > '0'", "not allowed"),
+    "sub-query": ("x > (SELECT 1)", "not allowed"),
+    "exists": ("EXISTS (SELECT 1)", "not allowed"),
+    "rand": ("rand() > 0.5", "not allowed"),
+    "today": ("current_date() > DATE '2026-01-01'", "not allowed"),
+    "uuid": ("uuid() > '5'", "not allowed"),
+    "file": ("input_file_name() = 'x'", "not allowed"),
+    "window": ("row_number() OVER (ORDER BY x) < 3", "a rule sees one row"),
+    "aggregate": ("max(x) > 1", "a rule sees one row"),
+    "generator": ("explode(array(true, false))", "a rule sees one row"),
+    "unknown column": ("predicton > 1", "the columns are id, x, prediction"),
+    "no boolean": ("x + 1", "not true or false"),
+    "no SQL": ("x >", "when: 'x >'"),
+    "two columns": ("*", "actions[1].when"),
+    "an alias": ("x > 1 AS big", "actions[1].when"),
+    "brackets astray": ("x > 1) OR (x < 0", "actions[1].when"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_an_expression_is_refused_before_a_row_is_read(plain: Score, tmp_path: Path, name: str) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\n")
+    when, said = REFUSED[name]
+    policy = {"actions": [{"action": "go", "when": when}], "columns": COLUMNS}
+    ended = plain(input=tmp_path / "in.csv", policy=policy, dry_run=True)
+    assert ended.code == 4, ended.stderr
+    assert said in ended.error
+    assert "policy.json: actions[1].when" in ended.error
+
+
+def test_other_misfits_of_policy_and_columns_are_refused(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\n")
+    budget = [{"action": "go", "when": "true", "limit": 1, "by": "x"}]
+    keyless = {"fields": plain.defaults["schema"]["fields"]}
+    taken = {"fields": [*plain.defaults["schema"]["fields"], {"name": "Action", "type": "string"}]}
+    for options, said in (
+        ({"policy": {"otherwise": "go", "columns": {"id": "id", "both": "array(x)"}}}, "pick an element"),
+        ({"policy": {"otherwise": "go", "columns": {"id": "nope"}}}, "columns.id"),
+        ({"policy": {"actions": budget, "columns": COLUMNS}, "schema": keyless}, "a limit needs a primaryKey"),
+        ({"schema": taken}, "the name 'action' is taken"),
+    ):
+        (tmp_path / "in.csv").write_text("id,x,Action\na,1,b\n")
+        ended = plain(input=tmp_path / "in.csv", dry_run=True, **options)
+        assert ended.code == 4, (said, ended.stderr)
+        assert said in ended.error

@@ -1,0 +1,133 @@
+"""What the model returns is what is published; what it cannot score is rejected, never lost."""
+
+import random
+from pathlib import Path
+
+import pytest
+from pyspark.ml import PipelineModel
+from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.feature import Imputer, IndexToString, StringIndexer, VectorAssembler
+from pyspark.sql import SparkSession
+
+from tests.support import models
+from tests.support.runs import Score
+
+
+def test_predictions_equal_those_of_transform_bit_for_bit(
+    spark: SparkSession, score: Score, housing_model: Path, tmp_path: Path
+) -> None:
+    chance = random.Random(3)
+    drawn = [(n, chance.lognormvariate(0, 3), chance.uniform(0, 100), chance.gauss(10, 20)) for n in range(3000)]
+    (tmp_path / "in.csv").write_text("ID,crim,zn,indus\n" + "".join(f"{n},{c!r},{z!r},{i!r}\n" for n, c, z, i in drawn))
+    frame = spark.createDataFrame(drawn, "ID bigint, crim double, zn double, indus double")
+    rows = PipelineModel.load(f"file://{housing_model}").transform(frame).select("ID", "prediction").collect()
+    ended = score(input=tmp_path / "in.csv")
+    assert {int(row["ID"]): float(row["prediction"]) for row in ended.actions} == {row[0]: row[1] for row in rows}
+    assert len(ended.actions) == 3000
+
+
+@pytest.fixture(scope="module")
+def classifier(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Says `stay` or `leave` from a plan's name and an amount; knows the plans `free` and `paid`."""
+    data = models.rows(
+        spark,
+        "plan string, x double, y string",
+        *[
+            ("free", 1.0, "leave"),
+            ("free", 2.0, "leave"),
+            ("paid", 8.0, "stay"),
+            ("paid", 1.5, "stay"),
+            ("free", 9.0, "stay"),
+        ],
+    )
+    label = StringIndexer(inputCol="y", outputCol="label", stringOrderType="alphabetAsc").fit(data)
+    model = models.fitted(
+        label.transform(data),
+        StringIndexer(inputCol="plan", outputCol="plan_index"),
+        VectorAssembler(inputCols=["plan_index", "x"], outputCol="features"),
+        LogisticRegression(regParam=0.1),
+        IndexToString(inputCol="prediction", outputCol="answer", labels=label.labels),
+    )
+    return models.saved(model, tmp_path_factory.mktemp("models") / "classifier")
+
+
+SCHEMA = {
+    "fields": [{"name": "id", "type": "integer"}, {"name": "plan", "type": "string"}, {"name": "x", "type": "number"}],
+    "primaryKey": "id",
+}
+
+
+def test_a_classifiers_probability_and_label_reach_the_policy_and_unknown_labels_are_rejected(
+    spark: SparkSession, score: Score, classifier: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in.csv").write_text("id,plan,x\n1,free,1\n2,paid,8\n3,gold,5\n4,free,3\n")
+    policy = {
+        "actions": [{"action": "thank", "when": "answer = 'stay'"}],
+        "otherwise": "call",
+        "columns": {"id": "id", "p": "probability[1]", "answer": "answer", "action": "action"},
+    }
+    ended = score(input=tmp_path / "in.csv", model=classifier, schema=SCHEMA, policy=policy, max_rejects=1)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {4: "model-dropped"}
+    frame = models.rows(spark, "id int, plan string, x double", (1, "free", 1.0), (2, "paid", 8.0), (4, "free", 3.0))
+    scored = PipelineModel.load(f"file://{classifier}").transform(frame).collect()
+    expected = {str(row.id): (row.probability[1], row.answer) for row in scored}
+    assert {row["id"]: (float(row["p"]), row["answer"]) for row in ended.actions} == expected
+    assert {row["id"]: row["action"] for row in ended.actions} == {
+        key: "thank" if answer == "stay" else "call" for key, (_, answer) in expected.items()
+    }
+    assert {answer for _, answer in expected.values()} == {"stay", "leave"}
+
+
+def test_rows_that_a_skipping_pipeline_drops_are_rejected_and_the_stage_is_named(
+    spark: SparkSession, score: Score, tmp_path: Path
+) -> None:
+    data = models.rows(spark, "a double, b double", (1.0, 2.0), (3.0, 4.0))
+    model = models.fitted(
+        data,
+        Imputer(inputCols=["b"], outputCols=["b2"]),
+        VectorAssembler(inputCols=["a", "b2"], outputCol="features", handleInvalid="skip"),
+    )
+    path = models.saved(model, tmp_path / "model")
+    schema = {"fields": [{"name": name, "type": "number"} for name in ("a", "b")]}
+    policy = {"actions": [], "otherwise": "go", "columns": {"a": "a", "b": "features[1]"}}
+    (tmp_path / "in.csv").write_text("a,b\n1,2\n,3\n4,\n")
+    ended = score(input=tmp_path / "in.csv", model=path, schema=schema, policy=policy, max_rejects=1)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {3: "model-dropped"}
+    assert ended.actions == [{"a": "1.0", "b": "2.0"}, {"a": "4.0", "b": "3.0"}]  # the mean of 2 and 4
+    assert any("VectorAssembler(a, b2) handleInvalid=skip" in note for note in ended.package["notes"])
+
+
+def test_null_nan_and_infinite_outputs_are_rejected(plain: Score, spark: SparkSession, tmp_path: Path) -> None:
+    statement = (
+        "SELECT *, CASE WHEN x = 0 THEN NULL ELSE sqrt(x) * 1e300 * x END AS prediction FROM __THIS__ WHERE x != 5"
+    )
+    model = models.sql_model(statement, tmp_path / "model")
+    (tmp_path / "in.csv").write_text("id,x\na,1\nzero,0\nnan,-1\ninf,1e300\ngone,5\nb,4\n")
+    ended = plain(input=tmp_path / "in.csv", model=model, max_rejects=4)
+    assert ended.code == 0, ended.stderr
+    broken = "model-output:prediction"
+    assert ended.reasons == {3: broken, 4: broken, 5: broken, 6: "model-dropped"}
+    assert sorted(row["id"] for row in ended.actions) == ["a", "b"]
+
+
+def test_a_model_that_is_damaged_does_not_fit(plain: Score, housing_model: Path, score: Score, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(housing_model, tmp_path / "model")
+    for part in (tmp_path / "model").glob("stages/1_*/data/*.parquet"):
+        part.unlink()
+    (tmp_path / "in.csv").write_text("ID,crim,zn,indus\n1,1,1,1\n")
+    ended = score(input=tmp_path / "in.csv", model=tmp_path / "model")
+    assert ended.code == 4
+    assert "cannot be loaded" in ended.error
+    assert not ended.left_behind
+
+
+def test_a_model_that_hides_the_rows_columns_does_not_fit(plain: Score, spark: SparkSession, tmp_path: Path) -> None:
+    model = models.sql_model("SELECT x AS prediction FROM __THIS__", tmp_path / "model")
+    (tmp_path / "in.csv").write_text("id,x\na,1\n")
+    ended = plain(input=tmp_path / "in.csv", model=model)
+    assert ended.code == 4
+    assert "drops column 'id'" in ended.error

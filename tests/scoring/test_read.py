@@ -1,0 +1,127 @@
+"""What a file may look like, and that its columns are bound by name."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.support.runs import Ended, Score
+
+
+def xs(ended: Ended) -> dict[str, float]:
+    """Published id to x."""
+    assert ended.code == 0, ended.stderr
+    return {row["id"]: float(row["x"]) for row in ended.actions}
+
+
+def test_columns_are_bound_by_name_in_every_file_of_a_folder(plain: Score, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "agreed.csv").write_text("id,x\n001,1.5\n")
+    (folder / "turned.csv").write_text("x,id\n2.5,002\n")
+    (folder / "more.csv").write_text("note,x,other,id\nn,3.5,o,003\n")
+    (folder / "bom.csv").write_bytes(b"\xef\xbb\xbfid,x\n004,4.5\n")
+    (folder / "crlf.csv").write_bytes(b"id,x\r\n005,5.5\r\n")
+    (folder / "quoted.csv").write_text('"id","x"\n"006","6.5"\n')
+    (folder / "no line end.csv").write_bytes(b"id,x\n007,7.5")
+    (folder / "blank lines.csv").write_text("id,x\n\n008,8.5\n\n")
+    (folder / "a [1] %41 é*.csv").write_text("id,x\n009,9.5\n")
+    with gzip.open(folder / "packed.csv.gz", "wt") as file:
+        file.write("x,id\n10.5,010\n")
+    (folder / "_hidden.csv").write_text("not,read\n")
+    (folder / "deeper").mkdir()
+    (folder / "deeper" / "in.csv").write_text("id,x\n011,11.5\n")
+    ended = plain(input=folder)
+    assert xs(ended) == {f"{n:03d}": n + 0.5 for n in range(1, 12)}
+    assert ended.summary["rows_read"] == 11
+    assert any("_hidden.csv" in note for note in ended.package["notes"])
+
+
+def test_several_inputs_globs_and_parquet_are_read_together(spark: SparkSession, plain: Score, tmp_path: Path) -> None:
+    for name in ("day-1", "day-2", "night-1"):
+        (tmp_path / f"{name}.csv").write_text(f"id,x\n{name},1.0\n")
+    frame = spark.createDataFrame([(0.1, "p", 5), (1e300, "q", 6)], "x double, id string, other int")
+    frame.coalesce(1).write.parquet(f"file://{tmp_path}/parquet")
+    ended = plain(input=[tmp_path / "day-*.csv", tmp_path / "night-1.csv", tmp_path / "parquet"])
+    assert xs(ended) == {"day-1": 1.0, "day-2": 1.0, "night-1": 1.0, "p": 0.1, "q": 1e300}
+
+
+def test_run_date_is_filled_in_and_options_come_from_a_config_file(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "2026-11-22").mkdir()
+    (tmp_path / "2026-11-22" / "in.csv").write_text("id,x\na,1\n")
+    config = {"input": str(tmp_path / "{run_date}"), "run-date": "2026-11-01", "max-rejects": "1%"}
+    ended = plain(config=config, output=tmp_path / "out-{run_date}")
+    assert ended.code == 0, ended.stderr  # the command line's date has won, or there would be no input
+    assert (tmp_path / "out-2026-11-22" / "2026-11-22" / "actions.csv").exists()
+    wrong = plain(config={"inputs": "x"}, input=tmp_path)
+    assert wrong.code == 2
+    assert "no option 'inputs'" in wrong.error
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code", "said"),
+    [
+        ("missing column", b"id,y\n1,2\n", 3, "in.csv: no column 'x'"),
+        ("other case", b"id,X\n1,2\n", 3, "it has 'X': names must match exactly"),
+        ("column twice", b"id,x,x\n1,2,3\n", 3, "column 'x' stands 2 times"),
+        ("empty file", b"", 3, "in.csv: no header"),
+        ("header only", b"id,x\n", 3, "0 rows were read, at least 1 are expected (--min-rows)"),
+        ("UTF-16", "id,x\n1,2\n".encode("utf-16"), 3, "in.csv: is not UTF-8"),
+        ("bare CR", b"id,x\r1,2\r", 3, "in.csv: its lines end in a bare CR"),
+        ("quote open in header", b'id,"x\n1,2\n', 3, "in.csv: the header is not one CSV line"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_by_name(
+    plain: Score, tmp_path: Path, name: str, content: bytes, code: int, said: str
+) -> None:
+    (tmp_path / "in.csv").write_bytes(content)
+    ended = plain(input=tmp_path / "in.csv")
+    assert (ended.code, ended.summary["status"]) == (code, "refused")
+    assert said in ended.error
+    assert not list((tmp_path / "out").glob("2026*"))
+
+
+def test_inputs_that_are_not_there_or_hold_nothing_are_told_apart(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "_x.csv").write_text("id,x\n1,1\n")
+    (tmp_path / "in.json").write_text("{}")
+    (tmp_path / "fake.csv.gz").write_text("id,x\n1,1\n")
+    for name, code, said in (
+        ("nowhere", 2, "nowhere: no such input"),
+        ("no*.csv", 2, "no*.csv: no such input"),
+        ("empty", 3, "empty: no files in it"),
+        ("hidden", 3, "hidden: only hidden files"),
+        ("in.json", 3, ".json files are not read"),
+        ("fake.csv.gz", 3, "fake.csv.gz: is not a gzip file"),
+    ):
+        ended = plain(input=tmp_path / name)
+        assert ended.code == code, (name, ended.stderr)
+        assert said in ended.error
+
+
+def test_a_header_alone_is_published_where_no_rows_are_expected(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\n")
+    ended = plain(input=tmp_path / "in.csv", min_rows=0)
+    assert ended.code == 0, ended.stderr
+    assert (ended.run / "actions.csv").read_text() == "id,x,action\n"
+    assert ended.summary["rows_read"] == 0
+
+
+def test_a_truncated_gzip_is_refused_by_name(plain: Score, tmp_path: Path) -> None:
+    whole = gzip.compress("".join(["id,x\n", *(f"{n},{n * n}\n" for n in range(20000))]).encode())
+    (tmp_path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+    ended = plain(input=tmp_path / "cut.csv.gz")
+    assert ended.code == 3
+    assert "cut off" in ended.error
+    assert "cut.csv.gz" in ended.error
+    assert not ended.left_behind
+
+
+def test_a_parquet_file_without_a_column_is_refused_by_name(spark: SparkSession, plain: Score, tmp_path: Path) -> None:
+    frame = spark.createDataFrame([(1.0,)], "X double")
+    frame.write.parquet(f"file://{tmp_path}/parquet")
+    ended = plain(input=tmp_path / "parquet")
+    assert ended.code == 3
+    assert ".parquet: no column 'id'" in ended.error

@@ -1,0 +1,164 @@
+"""Every row is accounted for: which rows are rejected, with which reason, and where they stood."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.scoring import session
+from tests.support.runs import Score, table
+
+TYPES = {
+    "fields": [
+        {"name": "id", "type": "string", "constraints": {"maxLength": 6, "pattern": "[a-z0-9]+"}},
+        {"name": "n", "type": "integer", "constraints": {"minimum": 0}},
+        {"name": "x", "type": "number", "constraints": {"maximum": 1000}},
+        {"name": "day", "type": "date", "constraints": {"minimum": "2000-01-01"}},
+        {"name": "at", "type": "datetime"},
+        {"name": "yes", "type": "boolean"},
+        {"name": "kind", "type": "string", "constraints": {"enum": ["a", "b"], "required": True}},
+        {"name": "price", "type": "number", "spark:type": "decimal(6,2)"},
+    ],
+    "missingValues": ["", "NA"],
+}
+COLUMNS = [field["name"] for field in TYPES["fields"]]  # type: ignore[index]
+# a row and its reason; "" for a good one
+ROWS = [
+    ("ok1,1,1.5,2024-02-29,2024-01-01T00:00:00Z,true,a,1.25", ""),
+    ("ok2,,,,,,b,", ""),
+    ("ok3, 5 ,1e2,NA,2024-01-01 00:00:00,0,a,-0.1", ""),
+    ("t1,1.0,1,,,,a,", "type-error:n"),
+    ("t2,1,1d,,,,a,", "type-error:x"),
+    ("t3,1,NaN,,,,a,", "type-error:x"),
+    ("t4,1,-Infinity,,,,a,", "type-error:x"),
+    ("t5,1,1e999,,,,a,", "type-error:x"),
+    ("t6,1,1,2024-02-30,,,a,", "type-error:day"),
+    ("t7,1,1,24-2-3,2024-01-01,,a,", "type-error:day;type-error:at"),
+    ("t8,1,1,,,yes,a,", "type-error:yes"),
+    ("t9,1,1,,,,a,1.255", "type-error:price"),
+    ("t10,99999999999999999999,1,,,,a,12345.5", "type-error:n;type-error:price"),
+    ("c1,-1,1,,,,a,", "constraint-error:n"),
+    ("c2,1,1000.5,,,,a,", "constraint-error:x"),
+    ("c3,1,1,1999-12-31,,,a,", "constraint-error:day"),
+    ("c4,1,1,,,,c,", "constraint-error:kind"),
+    ("c5,1,1,,,,,", "constraint-error:kind"),
+    ("c6,1,1,,,,NA,", "constraint-error:kind"),
+    ("toolong,1,1,,,,a,", "constraint-error:id"),
+    ("C7,1,1,,,,a,", "constraint-error:id"),
+    ("s1,1,1,,,,a", "missing-cell:price"),
+    ("s2", ";".join(f"missing-cell:{name}" for name in COLUMNS[1:])),
+    ("l1,1,1,,,,a,,", "extra-cell"),
+    ('q1,1,1,,,,"a,', "unbalanced-quote"),
+    ("e\udcff1,1,1,,,,a,", "encoding-error:id"),
+    (",".join(COLUMNS), "repeated-header"),
+]
+
+
+def test_each_bad_row_is_rejected_with_its_reason_its_line_and_its_cells(
+    spark: SparkSession, plain: Score, tmp_path: Path
+) -> None:
+    lines = [",".join(COLUMNS), *(row for row, _ in ROWS)]
+    (tmp_path / "in.csv").write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+    policy = {"actions": [], "otherwise": "keep", "columns": {name: name for name in COLUMNS}}
+    ended = plain(input=tmp_path / "in.csv", schema=TYPES, policy=policy, max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    expected = {number: reason for number, (_, reason) in enumerate(ROWS, start=2) if reason}
+    assert ended.reasons == expected
+    assert [int(row["_record"]) for row in ended.rejects] == sorted(expected)
+    assert {row["_source"] for row in ended.rejects} == {str(tmp_path / "in.csv")}
+    assert ended.summary["rows_read"] == len(ROWS)
+    assert ended.summary["rows_rejected"] == len(expected)
+    assert ended.summary["rows_published"] == 3
+    tally = [reason for reasons in expected.values() for reason in reasons.split(";")]
+    assert ended.summary["rejected_by_reason"] == {reason: tally.count(reason) for reason in tally}
+    by_id = {row["id"]: row for row in ended.rejects}
+    assert by_id["t7"]["day"] == "24-2-3"
+    assert by_id["C7"]["kind"] == "a"
+    published = {row["id"]: row for row in ended.actions}
+    assert published["ok2"] == {**dict.fromkeys(COLUMNS, ""), "id": "ok2", "kind": "b"}
+    ok1 = "ok1,1,1.5,2024-02-29,2024-01-01T00:00:00Z,true,a,1.25"
+    assert ",".join(published["ok1"].values()) == ok1
+    assert ",".join(published["ok3"].values()) == "ok3,5,100.0,,2024-01-01T00:00:00Z,false,a,-0.10"
+
+
+def test_rejects_can_be_corrected_and_fed_back(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text('id,x\n"a, ""b""",one\nc,2\n')
+    first = plain(input=tmp_path / "in.csv", max_rejects=1)
+    text = (first.run / "rejects.csv").read_text(encoding="utf-8")
+    (tmp_path / "again.csv").write_text(text.replace("one", "1"), encoding="utf-8")
+    again = plain(input=tmp_path / "again.csv", output=tmp_path / "again")
+    assert [(row["id"], row["x"]) for row in again.actions] == [('a, "b"', "1.0")]
+
+
+def test_with_more_rejects_than_allowed_nothing_is_published(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\nb,two\nc,\nd,4\n")
+    refused = plain(input=tmp_path / "in.csv", max_rejects=1)
+    assert refused.code == 3
+    assert "2 of 4 rows rejected" in refused.error
+    assert "type-error:x: 1" in refused.error
+    assert "--max-rejects 2" in refused.error
+    assert f"{refused.run}/rejects.csv" in refused.error
+    assert refused.reasons == {3: "type-error:x", 4: "model-output:prediction"}
+    assert (refused.run / "summary.json").exists()
+    assert sorted(path.name for path in refused.output.iterdir()) == ["refused"]
+    for limit in ("2", "50%"):
+        assert plain(input=tmp_path / "in.csv", max_rejects=limit, output=tmp_path / limit).code == 0
+    assert plain(input=tmp_path / "in.csv", max_rejects="49%", output=tmp_path / "49").code == 3
+
+
+def test_a_file_of_bad_rows_only_is_accounted_for(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,one\nb,two\n")
+    ended = plain(input=tmp_path / "in.csv", max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    assert (ended.summary["rows_read"], ended.summary["rows_rejected"], ended.actions) == (2, 2, [])
+
+
+def test_the_first_of_each_key_by_file_and_line_is_published(
+    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "SPLIT_BYTES", 2000)  # several blocks a file, several tasks a shuffle
+    folder = tmp_path / "in"
+    folder.mkdir()
+    seen: dict[str, tuple[str, int]] = {}
+    late: list[tuple[str, int]] = []
+    for name in ("b.csv", "a b.csv", "z.csv", "é.csv", "a!.csv"):
+        (folder / name).write_text("id,x\n" + "".join(f"k{n * 7919 % 400},{n}\n" for n in range(500)))
+    for name in sorted(path.name for path in folder.iterdir()):
+        for line, row in enumerate(table(folder / name), start=2):
+            if row["id"] in seen:
+                late.append((str(folder / name), line))
+            else:
+                seen[row["id"]] = (row["x"], line)
+    ended = plain(input=folder, max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    assert {row["id"]: row["x"] for row in ended.actions} == {key: f"{x}.0" for key, (x, _) in seen.items()}
+    assert len(ended.actions) == len(seen)
+    assert sorted((row["_source"], int(row["_record"])) for row in ended.rejects) == sorted(late)
+    assert ended.summary["rejected_by_reason"] == {"unique-error:id": len(late)}
+
+
+def test_lines_are_counted_right_beside_a_cell_with_line_ends(plain: Score, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "a.csv").write_text("id,x\na1,1\na2,bad\n")
+    (folder / "b.csv").write_text('id,x\nb1,1\n"b\n2",2\nb3,bad\n"b4,4\nb1,5\n')
+    (folder / "c.csv").write_text("id,x\nc1,1\nc2,bad\n")
+    ended = plain(input=folder, max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    places = {(Path(row["_source"]).name, int(row["_record"])): row["_reasons"] for row in ended.rejects}
+    assert places == {
+        ("a.csv", 3): "type-error:x",
+        ("b.csv", 5): "type-error:x",
+        ("b.csv", 6): "unbalanced-quote",
+        ("b.csv", 7): "unique-error:id",
+        ("c.csv", 3): "type-error:x",
+    }
+    assert sorted(row["id"] for row in ended.actions) == ["a1", "b\n2", "b1", "c1"]
+
+
+def test_a_schema_may_set_its_own_limit_for_a_reason(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\nb,two\n")
+    schema = {**plain.defaults["schema"], "nightly:maxRejects": {"type-error": "10%"}}
+    ended = plain(input=tmp_path / "in.csv", max_rejects="100%", schema=schema)
+    assert ended.code == 3
+    assert "rejected for type-error" in ended.error

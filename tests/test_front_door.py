@@ -1,0 +1,126 @@
+"""Manners of whole programs, as a user or cron starts them: ./submit.sh in a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import Popen
+
+import pytest
+
+from tests.support import models
+from tests.support.runs import REPO, Ended, Score, environment, finished, start
+
+FIVE = "id,x\n" + "".join(f"{n},{n}\n" for n in range(5))
+
+
+def submitted(score: Score, *, env: dict[str, str] | None = None, **options: object) -> Ended:
+    """`./submit.sh score` with the options that `score` would run with in this process."""
+    given = {"output": score.folder / "out", "run_date": "2026-11-22", **score.defaults, **options}
+    return finished(start("score", *score.arguments(given), env=env), Path(str(given["output"])))
+
+
+@pytest.mark.parametrize("program", ["score", "train"])
+def test_help_shows_a_command_to_paste(program: str) -> None:
+    ended = finished(start(program, "--help"), Path())
+    assert ended.code == 0
+    assert f"./submit.sh {program} --" in ended.stdout
+    assert f"Usage: ./submit.sh {program}" in ended.stdout
+
+
+def test_without_a_program_the_usage_is_shown() -> None:
+    ended = finished(start(), Path())
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "usage: ./submit.sh score|train|emr" in ended.stderr
+
+
+def test_every_exit_code_comes_with_one_error_line_and_one_json_line(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(FIVE)
+    (tmp_path / "other.csv").write_text("id,y\n1,2\n")
+    (tmp_path / "needs.json").write_text(json.dumps({"fields": [{"name": "crim", "type": "number"}]}))
+    (tmp_path / "busy").mkdir()
+    lock = {"token": "t", "host": socket.gethostname(), "pid": os.getpid(), "alive": time.time()}
+    (tmp_path / "busy" / "_lock.json").write_text(json.dumps(lock))
+    table: list[tuple[int, str, dict[str, object]]] = [
+        (2, "--inputs", {"inputs": "in.csv"}),
+        (2, "--model", {"input": tmp_path / "in.csv", "model": None}),
+        (2, "run-date", {"input": tmp_path / "in.csv", "run_date": "22.11.2026"}),
+        (2, "nowhere.csv: no such input", {"input": tmp_path / "nowhere.csv"}),
+        (3, "other.csv: no column 'x'", {"input": tmp_path / "other.csv"}),
+        (4, "needs column 'crim'", {"input": tmp_path / "in.csv", "model": REPO / "examples/housing/model"}),
+        (5, "in.csv", {"input": tmp_path / "in.csv", "output": tmp_path / "in.csv" / "out"}),
+        (6, f"process {os.getpid()}", {"input": tmp_path / "in.csv", "output": tmp_path / "busy"}),
+    ]
+    for code, said, options in table:
+        ended = submitted(plain, **options)
+        assert ended.code == code, (said, ended.stderr)
+        assert ended.error.startswith("error: "), ended.error
+        assert said in ended.error
+        assert ended.stdout.count("\n") == 1
+        assert ended.summary["status"] == ("refused" if code == 3 else "failed")
+        assert said in ended.summary["error"]
+    assert (tmp_path / "busy" / "_lock.json").exists()
+
+
+def test_stdout_is_the_summary_alone_and_stderr_tells_the_steps(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(FIVE)
+    ended = submitted(plain, input=tmp_path / "in.csv")
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout.count("\n") == 1
+    counts = {name: ended.summary[name] for name in ("rows_read", "rows_published", "rows_rejected", "actions")}
+    assert counts == {"rows_read": 5, "rows_published": 5, "rows_rejected": 0, "actions": {"keep": 5}}
+    assert ended.summary["status"] == "published"
+    assert "5 rows read" in ended.stderr
+    assert "WARN" not in ended.stderr
+    assert not ended.left_behind
+
+
+def test_a_spark_submit_of_the_platform_is_used_and_keeps_the_streams_apart(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(FIVE)
+    home = next((REPO / environment_of_spark()).glob("lib/python*/site-packages/pyspark"))
+    env = environment(SPARK_HOME=str(home), PYSPARK_PYTHON=str(REPO / environment_of_spark() / "bin/python"))
+    ended = submitted(plain, input=tmp_path / "in.csv", env=env)
+    assert ended.code == 0, ended.stderr
+    assert json.loads(ended.stdout)["rows_published"] == 5
+    assert "5 rows read" in ended.stderr
+
+
+def environment_of_spark() -> str:
+    """The folder of the virtual environment with the Spark under test."""
+    version = environment()["NIGHTLY_SPARK"]
+    return ".venv" if version == "3.5" else f".venv-spark-{version}"
+
+
+@pytest.fixture(scope="module")
+def slow_model(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Takes a tenth of a second a row."""
+    nap = "length(reflect('java.lang.Thread', 'sleep', 100L))"
+    statement = f"SELECT *, x + {nap} AS prediction FROM __THIS__"
+    return models.sql_model(statement, tmp_path_factory.mktemp("models") / "slow")
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_while_spark_writes_leaves_nothing_behind(
+    plain: Score, slow_model: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{n},{n}\n" for n in range(300)))
+    out = tmp_path / "out"
+    options = {**plain.defaults, "model": slow_model, "input": tmp_path / "in.csv", "output": out}
+    policy = {"actions": [], "otherwise": "keep", "columns": {"prediction": "prediction"}}
+    process = start("score", *plain.arguments({**options, "policy": policy}))
+    wait_for(lambda: bool(list(out.glob("_staging/*/parts/actions/_temporary"))), process)
+    os.killpg(process.pid, number)  # as a terminal and as systemd do: the JVM behind the driver gets it too
+    ended = finished(process, out)
+    assert ended.code == code, ended.stderr
+    assert ended.error == "error: interrupted; nothing was published"
+    assert list(out.rglob("*")) == []
+
+
+def wait_for(condition: Callable[[], bool], process: Popen[str]) -> None:
+    """Poll until `condition()`; fails if the process ends before."""
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
