@@ -152,7 +152,7 @@ def show_logs(key: str, **given: Any) -> None:
     with ending(LostContactError):
         session = Session(Options(**given), say=say)
         record, target = session.known(key)
-        found = logs.driver_logs(target, record.ids, store=session.store)
+        found = logs.Logs(target, record.ids, store=session.store).texts()
         for uri, text in found.items():
             say(f"log: {uri}")
             click.echo(logs.masked(text), nl=not text.endswith("\n"))

@@ -72,9 +72,11 @@ class Follower:
     interrupts: Interrupts
     cancels: bool = True
     summary: dict[str, Any] | None = None  # what the job itself said it did, once it has ended
-    _progress: logs.Progress = field(default_factory=logs.Progress)
     _cancelled_at: float | None = None
     _why: str = ""
+
+    def __post_init__(self) -> None:
+        self._logs = logs.Logs(self.target, self.record.ids, store=self.store)
 
     def to_the_end(self) -> Snapshot:
         """Waits for the end state. DetachedError after a second interrupt, LostContactError without any answer."""
@@ -146,7 +148,7 @@ class Follower:
         """The driver's logs; waited for a while when nothing else says what happened."""
         until = time.monotonic() + (self.pace.log_wait if wait else 0)
         while True:
-            found = logs.driver_logs(self.target, self.record.ids, store=self.store)
+            found = self._logs.texts()
             if (
                 any(explain.root_cause("\n".join(found.values())))
                 or time.monotonic() >= until
@@ -173,7 +175,7 @@ class Follower:
 
     def _show_progress(self, snapshot: Snapshot) -> None:
         if snapshot.phase != "waiting":
-            for line in self._progress.fresh(logs.driver_logs(self.target, self.record.ids, store=self.store)):
+            for line in self._logs.fresh_lines():
                 self.say(f"driver: {line}")
 
     def _heed_interrupts(self) -> None:

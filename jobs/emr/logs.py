@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -18,11 +17,8 @@ if TYPE_CHECKING:
 _APPLICATION = re.compile(r"\bapplication_[0-9]+_[0-9]+\b")
 _FIRST_CONTAINER = re.compile(r"/container_(e[0-9]+_)?[0-9]+_[0-9]+_[0-9]+_0*1/")
 _ATTEMPT = re.compile(r"/attempts/([0-9]+)/")
-# log4j's lines and the JVM's stack frames: everything on stderr that is not the job speaking to people
-_MACHINERY = re.compile(
-    r"^(\d\d(\d\d)?[/-]\d\d[/-]\d\d[ T]\d\d:\d\d:\d\d|SLF4J|WARNING:|Setting default log level|To adjust logging level"
-    r"|\s|Caused by:|OpenJDK|Picked up|log4j:|Files |Traceback|\w+(\.\w+)+(Exception|Error))"
-)
+# what our programs say to people, among the machinery of Spark; cluster mode mixes Python's stderr into stdout
+_SPOKEN = re.compile(r"^(\[ *[0-9]+\.[0-9] s\]|error:|warning:|note:) ")
 _SECRET = re.compile(
     r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"
     r"|(?<=X-Amz-Signature=)[0-9a-f]+|(?<=X-Amz-Security-Token=)[^&\s]+"
@@ -35,21 +31,45 @@ def masked(text: str) -> str:
     return _SECRET.sub("****", text)
 
 
-def driver_logs(target: Target, ids: Mapping[str, str], *, store: Store) -> dict[str, str]:
-    """The text of each of the driver's log files that is there by now, by URI, the standard output first.
+class Logs:
+    """The driver's logs of one job. Remembers what it has read and shown, so that nothing is fetched or said twice."""
 
-    Nothing to read, or no right to, gives an empty result: logs come late and are never a reason to fail.
-    """
-    try:
-        prefixes = target.log_prefixes(ids)
-        found = {uri: _text(store.read(uri)) for prefix in prefixes for uri in _drivers(store.list(prefix))}
-        for application in _applications(found.values()):
-            # in cluster mode the step's own log only names the application; the driver speaks in its first container
-            container = re.sub(r"/steps/.*", f"/containers/{application}/", next(iter(found)))
-            found |= {uri: _text(store.read(uri)) for uri in _drivers(store.list(container))}
-    except (OSError, ClientError, BotoCoreError):
-        return {}
-    return dict(sorted(found.items(), key=lambda item: ("/containers/" not in item[0], "stdout" not in item[0])))
+    def __init__(self, target: Target, ids: Mapping[str, str], *, store: Store) -> None:
+        self._target, self._ids, self._store = target, ids, store
+        self._read: dict[str, tuple[str, str]] = {}  # by URI: the version, its text
+        self._shown: dict[str, int] = {}
+
+    def texts(self) -> dict[str, str]:
+        """The text of each file that is there by now, by URI, the driver's own first.
+
+        Nothing to read, or no right to, gives an empty result: logs come late and are never a reason to fail.
+        """
+        try:
+            prefixes = self._target.log_prefixes(self._ids)
+            found = {uri: text for prefix in prefixes for uri, text in self._under(prefix).items()}
+            steps = [uri for uri in found if "/steps/" in uri]
+            for application in _applications(found[uri] for uri in steps):
+                # in cluster mode the step's own log only names the application; the driver speaks in its first container
+                found |= self._under(re.sub(r"/steps/.*", f"/containers/{application}/", steps[0]))
+        except (OSError, ClientError, BotoCoreError):
+            return {}
+        return dict(sorted(found.items(), key=lambda item: ("/containers/" not in item[0], "stdout" not in item[0])))
+
+    def fresh_lines(self) -> list[str]:
+        """The lines in which the job itself told how far it is, each once."""
+        lines: list[str] = []
+        for uri, text in self.texts().items():
+            spoken = [line for line in text.splitlines() if _SPOKEN.match(line)]
+            lines += spoken[self._shown.get(uri, 0) :]
+            self._shown[uri] = len(spoken)
+        return [masked(line) for line in lines]
+
+    def _under(self, prefix: str) -> dict[str, str]:
+        versions = self._store.versions(prefix)
+        for uri in _drivers(list(versions)):
+            if self._read.get(uri, ("", ""))[0] != versions[uri]:
+                self._read[uri] = (versions[uri], _text(self._store.read(uri)))
+        return {uri: self._read[uri][1] for uri in _drivers(list(versions))}
 
 
 def _drivers(uris: list[str]) -> list[str]:
@@ -72,20 +92,3 @@ def _text(body: bytes) -> str:
         # a log that is still being written may end in the middle of a block
         body = zlib.decompressobj(wbits=31).decompress(body)
     return body.decode("utf-8", errors="replace")
-
-
-@dataclass
-class Progress:
-    """Remembers what was shown, so that each of the driver's own lines is shown once."""
-
-    shown: dict[str, int] = field(default_factory=dict)
-
-    def fresh(self, logs: Mapping[str, str]) -> list[str]:
-        lines: list[str] = []
-        for uri, text in logs.items():
-            if "stderr" not in uri or "/steps/" in uri:
-                continue
-            spoken = [line for line in text.splitlines() if line.strip() and not _MACHINERY.match(line)]
-            lines += spoken[self.shown.get(uri, 0) :]
-            self.shown[uri] = len(spoken)
-        return [masked(line) for line in lines]

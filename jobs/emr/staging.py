@@ -55,14 +55,18 @@ class Store:
 
     def list(self, prefix_uri: str) -> list[str]:
         """The URIs of all objects under a prefix, sorted."""
+        return sorted(self.versions(prefix_uri))
+
+    def versions(self, prefix_uri: str) -> dict[str, str]:
+        """All objects under a prefix: their URIs, each with the ETag of its contents."""
         bucket, prefix = split(prefix_uri)
-        found: list[str] = []
+        found: dict[str, str] = {}
         try:
             for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, **self._owner):
-                found += [f"s3://{bucket}/{item['Key']}" for item in page.get("Contents", ())]
+                found |= {f"s3://{bucket}/{item['Key']}": item["ETag"] for item in page.get("Contents", ())}
         except ClientError as error:
             raise _as_os_error(error, prefix_uri) from error
-        return sorted(found)
+        return found
 
     def put_json(self, uri: str, value: dict[str, Any], *, if_etag: str | None = None, if_absent: bool = False) -> bool:
         """Writes a small record; False when the condition does not hold, that is, somebody else was first."""

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +18,10 @@ from tests.emr.cloud.machines import ROOT
 from tests.emr.cloud.s3 import S3
 from tests.emr.cloud.scripted import Machines
 from tests.emr.cloud.server import Cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 OPERATOR = {"AWS_ACCESS_KEY_ID": "AKIAOPERATORSOWNKEY1", "AWS_SECRET_ACCESS_KEY": "secret-of-the-operator"}
 STAGING = "s3://staging/nightly"
@@ -112,9 +114,9 @@ class Desk:
         result = CliRunner(mix_stderr=False).invoke(launch.main, arguments, catch_exceptions=False)
         return Said(result.exit_code, result.stdout, result.stderr)
 
-    def start(self, command: str, *words: str) -> Started:
+    def start(self, command: str, *words: str, pace: list[str] = FAST) -> Started:
         """Starts `./submit.sh emr COMMAND …` as a process of its own."""
-        arguments = [str(ROOT / "submit.sh"), "emr", command, "--staging", STAGING, *FAST, *words]
+        arguments = [str(ROOT / "submit.sh"), "emr", command, "--staging", STAGING, *pace, *words]
         return Started(
             subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, bufsize=1)
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,8 +14,11 @@ from jobs.errors import UsageError
 from tests.emr.cloud import protocol, runs
 from tests.emr.conftest import CLUSTER_SPEC, SCORE, TARGETS, Desk
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SUBMISSIONS = {"step": "AddJobFlowSteps", "cluster": "RunJobFlow", "serverless": "StartJobRun", "eks": "StartJobRun"}
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "step": {"cluster_id": "j-ABC", "log_uri": "s3://logs"},
     "cluster": {"spec": CLUSTER_SPEC, "log_uri": "s3://logs"},
     "serverless": {"application_id": runs.APPLICATION, "role": runs.ROLE, "log_uri": "s3://logs"},
@@ -108,7 +111,9 @@ def test_instance_groups_pass_too(tmp_path: Path) -> None:
         pytest.param({"Instances": {}}, "ReleaseLabel", id="no release"),
         pytest.param({"ReleaseLabel": "emr-7.10.0", "Instances": {}, "Steps": []}, "Steps", id="steps of its own"),
         pytest.param(
-            {"ReleaseLabel": "emr-7.10.0", "Instances": {"KeepJobFlowAliveWhenNoSteps": True}}, "ends with it", id="kept"
+            {"ReleaseLabel": "emr-7.10.0", "Instances": {"KeepJobFlowAliveWhenNoSteps": True}},
+            "ends with it",
+            id="kept",
         ),
         pytest.param(
             {"ReleaseLabel": "emr-7.10.0", "Instances": {"TerminationProtected": True}}, "ends with it", id="protected"
@@ -153,10 +158,10 @@ def test_a_timeout_is_kept_by_serverless_itself() -> None:
 
 def test_every_state_the_models_know_has_a_meaning_here() -> None:
     def states(service: str, operation: str, *path: str) -> set[str]:
-        shape = protocol.model(service).operation_model(operation).output_shape
+        shape: Any = protocol.model(service).operation_model(operation).output_shape
         for name in path:
-            shape = shape.members[name]  # type: ignore[union-attr]
-        return set(shape.enum)  # type: ignore[union-attr]
+            shape = shape.members[name]
+        return set(shape.enum)
 
     assert states("emr", "DescribeStep", "Step", "Status", "State") == step.PHASES.keys()
     assert states("emr-serverless", "GetJobRun", "jobRun", "state") == serverless.PHASES.keys()

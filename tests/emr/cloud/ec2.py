@@ -87,7 +87,11 @@ class Ec2:
     def _TerminateJobFlows(self, p: dict[str, Any]) -> None:
         for cluster in [self._cluster(name) for name in p["JobFlowIds"]]:
             if cluster.state not in GONE:
-                cluster.state, cluster.code, cluster.message = "TERMINATING", "USER_REQUEST", "Terminated by user request"
+                cluster.state, cluster.code, cluster.message = (
+                    "TERMINATING",
+                    "USER_REQUEST",
+                    "Terminated by user request",
+                )
                 threading.Thread(target=self._shut_down, args=(cluster,), daemon=True).start()
 
     def _cluster(self, name: str) -> Cluster:
@@ -131,7 +135,7 @@ class Ec2:
             time.sleep(STEP_SECONDS)
         for work in works:
             work.begin()
-            work.join()
+            work.join(timeout=None)
         if cluster.state == "RUNNING":
             failed = any(work.state != "COMPLETED" for work in works)
             cluster.state, cluster.code = "TERMINATING", "STEP_FAILURE" if failed else "ALL_STEPS_COMPLETED"

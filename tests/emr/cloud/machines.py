@@ -100,7 +100,13 @@ def start(command: list[str], *, folder: Path, environment: dict[str, str]) -> S
     folder.mkdir(parents=True, exist_ok=True)
     with open(folder / "stdout", "wb") as out, open(folder / "stderr", "wb") as err:
         process = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=out, stderr=err, stdin=subprocess.DEVNULL, start_new_session=True
+            command,
+            cwd=folder,
+            env=environment,
+            stdout=out,
+            stderr=err,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
         )
     return Started(process, folder)
 
@@ -156,7 +162,9 @@ class Yarn:
         ports = free_ports(7)
         manager, *services = ports
         names = ("scheduler", "resource-tracker", "admin", "webapp")
-        settings = {f"yarn.resourcemanager.{n}.address": f"127.0.0.1:{p}" for n, p in zip(names, services, strict=False)}
+        settings = {
+            f"yarn.resourcemanager.{n}.address": f"127.0.0.1:{p}" for n, p in zip(names, services, strict=False)
+        }
         settings |= {
             "mapreduce.jobhistory.webapp.address": f"127.0.0.1:{services[4]}",
             "mapreduce.jobhistory.admin.address": f"127.0.0.1:{services[5]}",

@@ -49,7 +49,8 @@ def model(service: str) -> ServiceModel:
 def problems(value: Any, shape: Shape, at: str = "") -> list[str]:
     """Everything in a value that its shape does not allow: members, types, required, enums, lengths, patterns."""
     name = at or shape.name
-    if not isinstance(value, KINDS.get(shape.type_name, object)):  # type: ignore[arg-type]
+    allowed: Any = KINDS.get(shape.type_name, object)
+    if not isinstance(value, allowed):
         return [f"{name}: {value!r} is no {shape.type_name}"]
     found: list[str] = []
     if isinstance(shape, StructureShape):
@@ -59,19 +60,20 @@ def problems(value: Any, shape: Shape, at: str = "") -> list[str]:
             if key in value:
                 found += problems(value[key], inner, f"{name}.{key}")
         return found
+    inner_shape: Any = shape
     if shape.type_name == "list":
-        found += [p for i, item in enumerate(value) for p in problems(item, shape.member, f"{name}[{i}]")]  # type: ignore[attr-defined]
+        found += [p for i, item in enumerate(value) for p in problems(item, inner_shape.member, f"{name}[{i}]")]
     if shape.type_name == "map":
-        found += [p for key, item in value.items() for p in problems(item, shape.value, f"{name}.{key}")]  # type: ignore[attr-defined]
+        found += [p for key, item in value.items() for p in problems(item, inner_shape.value, f"{name}.{key}")]
     return found + _limits(value, shape, name)
 
 
 def _limits(value: Any, shape: Shape, name: str) -> list[str]:
     rules, found = shape.metadata, []
     size = len(value) if isinstance(value, (str, list, dict)) else value
-    if shape.type_name != "timestamp" and not isinstance(value, bool) and ("min" in rules or "max" in rules):
-        if not rules.get("min", size) <= size <= rules.get("max", size):
-            found.append(f"{name}: {size} is outside {rules.get('min')}..{rules.get('max')}")
+    measured = shape.type_name != "timestamp" and not isinstance(value, bool) and ("min" in rules or "max" in rules)
+    if measured and not rules.get("min", size) <= size <= rules.get("max", size):
+        found.append(f"{name}: {size} is outside {rules.get('min')}..{rules.get('max')}")
     if rules.get("enum") and value not in rules["enum"]:
         found.append(f"{name}: {value!r} is none of {rules['enum']}")
     pattern = rules.get("pattern")

@@ -39,9 +39,7 @@ class JobRuns:
         if token in self._tokens:
             return self.works[self._tokens[token]]
         run = f"00r{next(self._numbers):09d}"
-        work = Work(
-            run, parameters.get("name", ""), parameters, self.words, self.faults, self._start, self._write_logs
-        )
+        work = Work(run, parameters.get("name", ""), parameters, self.words, self.faults, self._start, self._write_logs)
         self.works[run], self._tokens[token] = work, run
         work.begin()
         return work

@@ -32,7 +32,11 @@ class Cloud:
         self.requests: list[protocol.Request] = []
         self.refused: list[str] = []
         self._stopped = threading.Event()
-        self._services = {"emr": self.ec2, "emr-serverless": self.serverless, "emr-containers": self.eks}
+        self._services: dict[str, Ec2 | Serverless | Eks] = {
+            "emr": self.ec2,
+            "emr-serverless": self.serverless,
+            "emr-containers": self.eks,
+        }
 
     def start(self) -> Cloud:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -93,7 +97,11 @@ def _handler(cloud: Cloud) -> type[BaseHTTPRequestHandler]:
 
         def _send(self, status: int, body: bytes, headers: dict[str, str]) -> None:
             self.send_response(status)
-            for name, value in {**headers, "Content-Type": "application/json", "Content-Length": str(len(body))}.items():
+            for name, value in {
+                **headers,
+                "Content-Type": "application/json",
+                "Content-Length": str(len(body)),
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)

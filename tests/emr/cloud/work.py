@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.emr.cloud.faults import Faults
     from tests.emr.cloud.s3 import S3
 
+LOG_SECONDS = 2  # how often the services that do so write the log of a running job
 STEP_SECONDS = 0.2  # how long a state before RUNNING lasts
 
 
@@ -67,9 +68,9 @@ class Work:
     def begin(self) -> None:
         self._thread.start()
 
-    def join(self) -> None:
+    def join(self, *, timeout: float | None = 60) -> None:
         if self._thread.ident is not None:
-            self._thread.join(timeout=60)
+            self._thread.join(timeout=timeout)
 
     @property
     def is_over(self) -> bool:
@@ -113,7 +114,7 @@ class Work:
                 self.finish("INTERRUPTED", "")
             elif code is not None and not self.faults.never_finish:
                 self.finish(self.words.failed if code else self.words.done, self._why() if code else "")
-            if time.monotonic() - shown > 1:
+            if time.monotonic() - shown > LOG_SECONDS:
                 shown = time.monotonic()
                 self.write_logs(self)
             time.sleep(0.05)
@@ -127,7 +128,9 @@ class Work:
         text = self.process.output()["stderr"].decode() if self.process else ""
         errors = re.findall(r"(?m)^(?:Exception|Caused by|\S+Error).*", text)
         words = "; ".join(errors[-2:]) or "no exception was found"
-        return f"Job failed, please check complete logs in configured logging destination. Last exceptions: {words}"[:256]
+        return f"Job failed, please check complete logs in configured logging destination. Last exceptions: {words}"[
+            :256
+        ]
 
 
 def put_log(s3: S3, uri: str, body: bytes) -> None:
