@@ -133,7 +133,6 @@ class Follower:
             raise self._failure(snapshot, status)
 
     def _failure(self, snapshot: Snapshot, status: Mapping[str, Any] | None) -> RemoteRunError:
-        self.say(f"{snapshot.state}: {snapshot.reason or 'EMR gives no reason'}")
         found = self._late_logs(wait=not status)
         try:
             places = self.target.log_prefixes(self.record.ids)

@@ -29,7 +29,7 @@ def test_the_screen_has_the_apis_reason_first_then_the_causes_the_logs_and_a_hin
     desk.machines.outcome = Outcome(seconds=0.1, exit_code=1, reports=False, stderr=LOG)
     said = desk.run(target)
     assert said.exit_code == 1
-    screen = said.stderr[said.stderr.index(": FAILED: ") :].splitlines()
+    screen = said.stderr[said.stderr.rindex(": FAILED: ") :].splitlines()
     assert "Job failed, please check complete logs" in screen[0]
     assert screen[1] == "emr: Python: py4j.protocol.Py4JJavaError: An error occurred while calling o54.load."
     assert screen[2].startswith("emr: deepest cause: com.amazonaws.services.s3.model.AmazonS3Exception: Access Denied")
