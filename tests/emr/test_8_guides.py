@@ -112,16 +112,24 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, dict[str, Any
     return heard
 
 
+def leave_a_claim(desk: Desk, key: str) -> None:
+    """What a launcher leaves that died before it sent anything: the next one looks for the job by its name."""
+    record = {**desk.record(key), "attempt": 2, "ids": {}, "ended": "", "created": 1700000000.0}
+    where = f"nightly/runs/{key}/2/record.json"
+    desk.s3.client().put_object(Bucket="staging", Key=where, Body=json.dumps(record).encode())
+
+
 @pytest.mark.parametrize("target", list(TARGETS))
 def test_the_policy_allows_every_call_the_launcher_makes(
     desk: Desk, target: str, calls: list[tuple[str, str, dict[str, Any]]]
 ) -> None:
-    """A run, a lost answer, a failure, a look from elsewhere, a cancel: all that the launcher knows to do."""
+    """A run, a lost answer, a crash, a failure, a look from elsewhere, a cancel: all that the launcher knows to do."""
     send = {"step": "AddJobFlowSteps", "cluster": "RunJobFlow"}.get(target, "StartJobRun")
     desk.cloud.faults.next(send, "drop")
     key = desk.run(target).key
     for command in ("status", "logs", "attach"):
         desk.emr(command, key)
+    leave_a_claim(desk, key)
     desk.machines.outcome = Outcome(seconds=0.1, exit_code=1, reports=False)
     desk.run(target)
     desk.machines.outcome = Outcome(seconds=60)
