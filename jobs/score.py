@@ -127,21 +127,25 @@ def score(options: Options) -> Mapping[str, Any]:
         f"{len(found.files):,} input files, {found.size:,} bytes" + "".join(f"; {note}" for note in needs.notes),
     )
     if options.dry_run:
-        ready(options, agreed, steps)
+        ready(options, agreed, steps, size=found.size)
         return {"status": "nothing-to-do", "dry_run": True, "notes": needs.notes, "seconds": steps.seconds}
     with starting(options, found, {**texts, "model": str(sorted(metadata.items()))}, steps) as (run, already):
         if already:
             return run.ended("nothing-to-do", already)
-        spark, model, columns = ready(options, agreed, steps)
+        spark, model, columns = ready(options, agreed, steps, size=found.size)
         with session.ended_by_signals(spark), failures.explained(options):
             source = read.source(spark, layouts, found.parquet, schema, size=found.size)
             path = hand_over(spark, source, agreed, model, columns, run)
         return run.ended("published", path)
 
 
-def ready(options: Options, agreed: Agreed, steps: Steps) -> tuple[SparkSession, PipelineModel, dict[str, str]]:
+def ready(
+    options: Options, agreed: Agreed, steps: Steps, *, size: int
+) -> tuple[SparkSession, PipelineModel, dict[str, str]]:
     """Spark, the loaded model and the types of the policy's columns: all that can be checked without reading a row."""
-    spark = session.start(app_name=f"nightly-actions {options.run_date}", schemes=before_spark(options.spark_uris))
+    spark = session.start(
+        app_name=f"nightly-actions {options.run_date}", schemes=before_spark(options.spark_uris), size=size
+    )
     steps.done("spark", f"Spark {spark.version} is up")
     model = predict.load(spark, storage_for(options.model).for_spark(options.model))
     columns = analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)
