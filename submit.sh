@@ -67,22 +67,51 @@ ensure_s3_jars() {
   "$here/requirements/fetch-jars.sh" "$spark_version" "$jars" "$spark_submit"
 }
 
+# Most of a small night is the JVM loading the same classes again: they are put into an archive once, by a small run.
+class_archive() { # prints the archive's path, or nothing where there is none
+  local archive=$venv/classes${jars:+-s3}.jsa made
+  if [[ ! -e $archive && $spark_version == 3.5 && -z ${NIGHTLY_ARCHIVE_TO:-} ]]; then
+    say "making an archive of Spark's classes for quick starts (once, some 30 s)"
+    made=$(mktemp -d "$venv/archive-XXXXXX")
+    # cat ends when the JVM has, which writes the archive after the driver is gone
+    env -u SPARK_HOME NIGHTLY_ARCHIVE_TO="$made/classes.jsa" NIGHTLY_WITH_S3="${jars:-}" "$here/submit.sh" score --output "$made/out" --max-rejects 100% \
+      --model "$here/examples/housing/model" --schema "$here/schemas/housing.json" \
+      --policy "$here/examples/housing/policy.json" --input "$here/examples/housing/input.csv" 2>&1 | cat >/dev/null || true
+    # a JVM that cannot make one leaves an empty file, so that this is tried once only
+    [[ -e $made/classes.jsa ]] || : >"$made/classes.jsa"
+    mv "$made/classes.jsa" "$archive"
+    rm -rf "$made"
+  fi
+  [[ ! -s $archive ]] || echo "$archive"
+}
+
+java_options() {
+  local archive
+  echo "-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties"
+  echo "-Xlog:disable -Xlog:all=error:stderr" # an archive that does not fit is passed over in silence
+  if [[ -n ${NIGHTLY_ARCHIVE_TO:-} ]]; then
+    echo "-XX:ArchiveClassesAtExit=$NIGHTLY_ARCHIVE_TO"
+  else
+    archive=$(class_archive)
+    [[ -z $archive ]] || echo "-XX:SharedArchiveFile=$archive"
+  fi
+}
+
 submit() { # program, arguments…
   local program=$1; shift
-  local own_spark='' conf=() extra=() args=() name='' java_options=''
+  local own_spark='' conf=() extra=() args=() jars=''
   choose_spark
   while (($#)); do
     if [[ $1 == --spark ]]; then read -ra extra <<<"${2:-}"; shift; else args+=("$1"); fi
     shift
   done
   if [[ -n $own_spark ]]; then
-    java_options="-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties"
-    conf+=(--conf "spark.driver.extraJavaOptions=$java_options" --conf spark.ui.enabled=false)
+    conf+=(--conf spark.ui.enabled=false)
     if [[ " ${extra[*]-} " != *" --master "* ]]; then
       conf+=(--master "local[*]")
       [[ " ${extra[*]-} " == *" --driver-memory "* ]] || conf+=(--driver-memory 2g)
     fi
-    if grep -qE 's3a?://' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
+    if [[ -n ${NIGHTLY_WITH_S3:-} ]] || grep -qE 's3a?://' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
       ensure_s3_jars
       conf+=(--conf "spark.driver.extraClassPath=$jars/*" --conf "spark.executor.extraClassPath=$jars/*")
     fi
@@ -92,7 +121,8 @@ submit() { # program, arguments…
   conf+=("${extra[@]+"${extra[@]}"}")
   if [[ -n $own_spark ]]; then
     # the driver in front and the JVM behind it: spark-submit would mix stderr into stdout, and outrun its clean-up
-    export PYSPARK_SUBMIT_ARGS="${conf[*]@Q} pyspark-shell"
+    NIGHTLY_JAVA_OPTIONS=$(java_options | tr '\n' ' ')
+    export NIGHTLY_JAVA_OPTIONS PYSPARK_SUBMIT_ARGS="${conf[*]@Q} pyspark-shell"
     exec "$PYSPARK_PYTHON" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
   fi
   exec "$spark_submit" "${conf[@]+"${conf[@]}"}" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"

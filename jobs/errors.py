@@ -40,3 +40,41 @@ class RunUnderWayError(JobError):
     """Another run of the same output is under way."""
 
     exit_code = 6
+
+
+class SubmissionError(JobError):
+    """The EMR API would not take the job, or could not be asked: nothing runs as far as is known."""
+
+    exit_code = 10
+
+
+class RunCancelledError(JobError):
+    """The job was cancelled, by this launcher or by somebody else."""
+
+    exit_code = 11
+
+
+class RunTimedOutError(JobError):
+    """The job ran past `--timeout` and was cancelled."""
+
+    exit_code = 12
+
+
+class LostContactError(JobError):
+    """The API gave no answer for too long: the job may still be running."""
+
+    exit_code = 13
+
+
+class DetachedError(JobError):
+    """The launcher was told to stop waiting: the job may still be running."""
+
+    exit_code = 14
+
+
+class RemoteRunError(JobError):
+    """A job that ran elsewhere failed; carries that job's own exit code where it is known, else 1."""
+
+    def __init__(self, message: str, *, exit_code: int = 1) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
-from typing import Any
+from typing import Any, Optional
 
 import click
 import pyspark
@@ -68,11 +68,12 @@ def write_actions(
 
 
 def write_rejects(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, parts: str
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: Optional[PipelineModel], parts: str
 ) -> tuple[Wanted, Counts]:
-    """Write the rejected rows with their reasons, and count those."""
+    """Write the rejected rows with their reasons, and count those; without `model`, only those rejected before it."""
     seen = Observation("rejects")
-    found = rejects.collect(spark, source, agreed.schema, agreed.needs.required, (model, agreed.saved)).persist()
+    scoring = (model, agreed.saved) if model else None
+    found = rejects.collect(spark, source, agreed.schema, agreed.needs.required, scoring).persist()
     by_reason = rejects.by_reason(found)
     lines = rejects.lines(found)
     lines.observe(seen, *decide.text_sizes()).write.mode("overwrite").text(parts)
@@ -90,7 +91,8 @@ def hand_over(
     run.steps.done("score", f"{rows_read:,} rows read, {counts['published']:,} with an action")
     rejected, by_reason = Wanted(0, 0, 0), Counts()
     if left_out:
-        rejected, by_reason = write_rejects(spark, source, agreed, model, run.parts(REJECTS))
+        scored_too = model if left_out > rows_read - counts["valid"] else None
+        rejected, by_reason = write_rejects(spark, source, agreed, scored_too, run.parts(REJECTS))
         run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
     actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
     run.summary.update(rows_read=rows_read, rows_published=counts["published"])
@@ -126,21 +128,25 @@ def score(options: Options) -> Mapping[str, Any]:
         f"{len(found.files):,} input files, {found.size:,} bytes" + "".join(f"; {note}" for note in needs.notes),
     )
     if options.dry_run:
-        ready(options, agreed, steps)
+        ready(options, agreed, steps, size=found.size)
         return {"status": "nothing-to-do", "dry_run": True, "notes": needs.notes, "seconds": steps.seconds}
     with starting(options, found, {**texts, "model": str(sorted(metadata.items()))}, steps) as (run, already):
         if already:
             return run.ended("nothing-to-do", already)
-        spark, model, columns = ready(options, agreed, steps)
+        spark, model, columns = ready(options, agreed, steps, size=found.size)
         with session.ended_by_signals(spark), failures.explained(options):
             source = read.source(spark, layouts, found.parquet, schema, size=found.size)
             path = hand_over(spark, source, agreed, model, columns, run)
         return run.ended("published", path)
 
 
-def ready(options: Options, agreed: Agreed, steps: Steps) -> tuple[SparkSession, PipelineModel, dict[str, str]]:
+def ready(
+    options: Options, agreed: Agreed, steps: Steps, *, size: int
+) -> tuple[SparkSession, PipelineModel, dict[str, str]]:
     """Spark, the loaded model and the types of the policy's columns: all that can be checked without reading a row."""
-    spark = session.start(app_name=f"nightly-actions {options.run_date}", schemes=before_spark(options.spark_uris))
+    spark = session.start(
+        app_name=f"nightly-actions {options.run_date}", schemes=before_spark(options.spark_uris), size=size
+    )
     steps.done("spark", f"Spark {spark.version} is up")
     model = predict.load(spark, storage_for(options.model).for_spark(options.model))
     columns = analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)

@@ -50,7 +50,6 @@ def test_imports_run_one_way(path: Path) -> None:
         assert not outside & {"pyspark", "py4j"}, "launching needs no Java"
     if here not in PROGRAMS:
         assert "click" not in outside, "only programs import click"
-        assert "schemas" not in outside
 
 
 def test_every_file_is_held_to_a_rule() -> None:

@@ -106,7 +106,7 @@ def places(spark: SparkSession, source: Source) -> DataFrame:
 def _csv_lines(spark: SparkSession, source: Source) -> list[tuple[Layout, DataFrame]]:
     # Hadoop's default also ends a line at a lone CR, which may stand inside a quoted cell
     line = "CASE WHEN endswith(value, '\\r') THEN left(value, length(value) - 1) ELSE value END AS line"
-    located = [line, *WHERE_FROM, f"monotonically_increasing_id() AS {ROW_ID}"]
+    located = [line, "value", *WHERE_FROM, f"monotonically_increasing_id() AS {ROW_ID}"]
     reader = _reader(spark).option("lineSep", "\n")
     return [
         (layout, reader.text(some).selectExpr(*located))

@@ -19,6 +19,8 @@ from jobs.contract.header import Layout
 CELL = r',((?:"[^"]*")+(?![^,])|[^",][^,]*|(?=,|\Z))'
 # the same for Java, which would recurse once a character without possessive quantifiers
 CELL_POSSESSIVE = r',(?:(?:"[^"]*+")++(?![^,])|[^",][^,]*+|(?=,|\z))'
+# a record put together here is numbered within its file, not within a block of it
+NO_BLOCK = -1
 LOOK_AHEAD_LINES = 10_000
 LOOK_AHEAD_CHARS = 64 << 20
 
@@ -41,22 +43,23 @@ def stitched(lines: DataFrame, layout: Layout) -> DataFrame:
     width, header = layout.width, layout.header
     # a worker need not have this project on its path: what runs there is sent along
     register_pickle_by_value(sys.modules[__name__])
-    rdd = in_order.select("_na_file", "line").rdd.map(tuple).mapPartitions(lambda part: stitch(part, width, header))
+    rdd = in_order.select("_na_file", "value").rdd.map(tuple).mapPartitions(lambda part: stitch(part, width, header))
     spark: SparkSession = lines.sparkSession
     return spark.createDataFrame(rdd, OUTPUT, verifySchema=False)
 
 
 def stitch(lines: Iterable[tuple[str, str]], width: int, header: str) -> Iterator[Stitched]:
-    """(file, line) in order into (cells or None, kind, file, 0, line number), kinds as in `read`: 1 a header, 2 blank."""
+    """(file, line) in order into (cells or None, kind, file, -1, line number), kinds as in `read`: 1 a header, 2 blank."""
     ahead = _Ahead(lines)
     while (head := ahead.next()) is not None:
-        file, number, line = head
+        file, number, raw = head
+        line = _ended(raw)
         if line == header:
-            yield None, 1, file, 0, number
+            yield None, 1, file, NO_BLOCK, number
         elif not line:
-            yield None, 2, file, 0, number
+            yield None, 2, file, NO_BLOCK, number
         else:
-            yield _record(ahead, file, line, width), 0, file, 0, number
+            yield _record(ahead, file, raw, width), 0, file, NO_BLOCK, number
 
 
 def cells_of(record: str) -> Optional[list[str]]:
@@ -71,8 +74,13 @@ def cells_of(record: str) -> Optional[list[str]]:
     return cells if end == len(text) else None
 
 
+def _ended(line: str) -> str:
+    """A line without the CR of its line end; one inside a quoted cell is the cell's own."""
+    return line[:-1] if line.endswith("\r") else line
+
+
 def _record(ahead: "_Ahead", file: str, line: str, width: int) -> Optional[list[str]]:
-    cells = cells_of(line)
+    cells = cells_of(_ended(line))
     if cells is not None:
         return cells
     text, size = [line], len(line)
@@ -82,7 +90,7 @@ def _record(ahead: "_Ahead", file: str, line: str, width: int) -> Optional[list[
             return None
         text.append(later)
         if '"' in later:
-            cells = cells_of("\n".join(text))
+            cells = cells_of(_ended("\n".join(text)))
             if cells is not None:
                 if len(cells) != width:
                     return None

@@ -1,6 +1,7 @@
 """The rejected rows as they came, why, and where they stand. A second pass, made only when rows were rejected."""
 
 from functools import reduce
+from typing import Optional
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -20,14 +21,18 @@ def collect(
     source: read.Source,
     schema: TableSchema,
     required: frozenset[str],
-    scoring: tuple[PipelineModel, SavedModel],
+    scoring: Optional[tuple[PipelineModel, SavedModel]],
 ) -> DataFrame:
-    """The schema's columns as text, then `_reasons` (`code:column`, joined by `;`), `_source` and `_record` (line, from 1)."""
+    """The schema's columns as text, then `_reasons` (`code:column`, joined by `;`), `_source` and `_record` (line, from 1).
+
+    `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes.
+    """
     rows = read.rows(spark, source, schema, located=True)
-    faulty = validate.rejected(rows, schema, required)
-    late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
-    columns = [*schema.names, *read.PLACE, REASONS]
-    found = faulty.select(*map(_column, columns)).unionAll(late.select(*map(_column, columns)))
+    columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
+    found = validate.rejected(rows, schema, required).select(*columns)
+    if scoring:
+        late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
+        found = found.unionAll(late.select(*columns))
     numbered = found.join(F.broadcast(read.places(spark, source)), [read.FILE, read.BLOCK], "left")
     line = f"coalesce(before + {read.ROW_ID} - first_id + 1, {read.ROW_ID}) AS {RECORD}"
     file = f"regexp_replace({read.FILE}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"

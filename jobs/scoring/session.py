@@ -1,6 +1,7 @@
 """The Spark session, with the settings the results depend on fixed here, so that every machine gives the same bytes."""
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -14,14 +15,19 @@ from pyspark.sql import SparkSession
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 # one split of a file per task, by size alone: which rows share a part must not depend on the number of cores
 SPLIT_BYTES = 64 << 20
+# below this the JVM's optimising compiler costs more than it gains
+SMALL_BYTES = 16 << 20
 PATIENCE_SECONDS = 15.0
 
 
-def start(*, app_name: str, schemes: set[str]) -> SparkSession:
-    """Start or join Spark. `schemes` are those of the run's URIs: S3 settings are made only when needed."""
+def start(*, app_name: str, schemes: set[str], size: int = SPLIT_BYTES) -> SparkSession:
+    """Start or join Spark. `schemes` are those of the run's URIs, for S3's settings; `size` is the input's in bytes."""
+    _set_java_options(size)
     builder: Any = SparkSession.builder.appName(app_name)
     settings = {
         "spark.sql.session.timeZone": "UTC",
+        # else ${env:NAME} in a policy would publish the environment, and a header could not hold a ${
+        "spark.sql.variable.substitute": "false",
         # the same on Spark 3.5 and 4.0: a cast that fails gives null, which the checks then see
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
@@ -88,6 +94,16 @@ def _our_own_ctrl_c() -> Iterator[None]:
 def partitions(size: int) -> int:
     """How many tasks a shuffle of `size` input bytes gets: by size alone, so that the parts do not depend on the cores."""
     return max(1, -(-size // SPLIT_BYTES))
+
+
+def _set_java_options(size: int) -> None:
+    """Settings of the JVM that this driver is about to start, where submit.sh leaves that to it."""
+    options = os.environ.pop("NIGHTLY_JAVA_OPTIONS", "")
+    if options:
+        compiler = " -XX:TieredStopAtLevel=1" if size < SMALL_BYTES else ""
+        # the default ones, so that a user's --driver-java-options are added and do not replace them
+        setting = shlex.quote(f"spark.driver.defaultJavaOptions={options}{compiler}")
+        os.environ["PYSPARK_SUBMIT_ARGS"] = f"--conf {setting} {os.environ['PYSPARK_SUBMIT_ARGS']}"
 
 
 def _s3_settings() -> dict[str, str]:

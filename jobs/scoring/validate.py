@@ -1,5 +1,6 @@
 """Typed values and a reason, or none, for every record. Nothing here drops a row."""
 
+import uuid
 from typing import Any, Optional
 
 from pyspark.sql import Column, DataFrame, Observation
@@ -10,9 +11,11 @@ from jobs.scoring import read, sql
 
 VALID = "_na_valid"
 # 1 and 1.0 and .5 and 1e-3; Java would also take 1d, 0x1p3 and surrounding control characters
-NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *$"
-DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
-DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})?$"
+# (\z, for $ would also match before a line end)
+NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *\\z"
+INTEGER = r"^ *[+-]?[0-9]+ *\\z"
+DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\\z"
+DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})?\\z"
 TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')"
 
 
@@ -37,8 +40,7 @@ def check(
     fine = " AND ".join([f"{read.SHAPE} = {read.OK}", *(f"NOT {fault}" for fault in faults if fault)])
     columns = [sql.name(name) for name in schema.names]
     judged = beside.selectExpr(*columns, *keep, read.SHAPE, f"{fine} AS {VALID}")
-    # the observation is also a fence: Spark would push the filter below the split and run it several times
-    seen = judged.observe(counts, *_counts()) if counts else judged
+    seen = judged.observe(counts, *_counts()) if counts else _fenced(judged)
     return seen.where(VALID).select(*columns, *keep)
 
 
@@ -49,8 +51,13 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
     beside = rows.selectExpr(*typed, *raw, read.SHAPE, *read.PLACE)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {', '.join(_reason(f, schema, required) for f in schema.fields)}) END"
     columns = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
-    judged = beside.where(f"{read.SHAPE} != {read.BLANK}").selectExpr(*columns, *read.PLACE, f"{reasons} AS _reasons")
-    return judged.where("_reasons != ''")
+    judged = _fenced(beside.selectExpr(*columns, *read.PLACE, read.SHAPE, f"{reasons} AS _reasons"))
+    return judged.where(f"_reasons != '' AND {read.SHAPE} != {read.BLANK}").drop(read.SHAPE)
+
+
+def _fenced(frame: DataFrame) -> DataFrame:
+    """`frame`, observed: Spark would push a filter on it below the split, copying every expression that it is made of."""
+    return frame.observe(f"fence {uuid.uuid4()}", F.count(F.lit(1)).alias("rows"))
 
 
 def _counts() -> list[Column]:
@@ -81,18 +88,25 @@ def _typed(field: Field, schema: TableSchema) -> str:
     elif field.type == "boolean":
         value = f"CASE WHEN {cell} IN {TRUE} THEN true WHEN {cell} IN {FALSE} THEN false END"
     elif field.spark_type.startswith("decimal"):
-        # one digit more than asked for would be rounded away in silence
-        scale = int(field.spark_type.rstrip(")").split(",")[1])
-        wide = f"try_cast({cell} AS decimal(38, {min(scale + 6, 38)}))"
-        value = (
-            f"CASE WHEN {wide} = try_cast({wide} AS {field.spark_type}) THEN try_cast({cell} AS {field.spark_type}) END"
-        )
+        value = f"CASE WHEN {_fits_decimal(cell, field.spark_type)} THEN try_cast({cell} AS {field.spark_type}) END"
     else:
         value = f"try_cast({cell} AS {field.spark_type})"
     # the empty cell parses to null by itself; any other missing value might be a fine number, as -999 is
     if field.type == "string" or set(schema.missing_values) - {""}:
         return f"CASE WHEN {_missing(cell, schema)} THEN NULL ELSE {value} END"
     return value
+
+
+def _fits_decimal(cell: str, kind: str) -> str:
+    """SQL: no digit beyond the scale, which a cast would round away in silence."""
+    scale = int(kind.rstrip(")").split(",")[1])
+    plain = f"{cell} RLIKE '^[^.]*(\\\\.[0-9]{{0,{scale}}}0* *)?\\\\z'"
+    # 0E-10 is how Spark itself writes a zero; 1e-10 is none
+    same = f"try_cast({cell} AS double) = CAST(try_cast({cell} AS {kind}) AS double)"
+    wide = f"try_cast({cell} AS decimal(38, {min(scale + 6, 38)}))"
+    return (
+        f"CASE WHEN contains(lower({cell}), 'e') THEN {same} AND {wide} = try_cast({wide} AS {kind}) ELSE {plain} END"
+    )
 
 
 def _fault(field: Field, schema: TableSchema, model_needs: bool) -> Optional[str]:
@@ -113,14 +127,20 @@ def _misread(field: Field) -> str:
     if field.type == "string":
         return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
     if field.type == "number" and not field.spark_type.startswith("decimal"):
-        # a cheap test that settles nearly every cell: it ends in a digit or dot and is not hexadecimal
-        plain = f"substring({raw}, -1, 1) BETWEEN '.' AND '9' AND NOT contains({raw}, 'x') AND NOT contains({raw}, 'X')"
+        plain = f"{_ends_as_number(raw)} AND NOT contains({raw}, 'x') AND NOT contains({raw}, 'X')"
         finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
         return f"NOT {finite} OR NOT ({plain} OR {raw} RLIKE '{NUMBER}')"
-    if field.type in ("boolean", "integer"):  # try_cast takes digits with a sign, and spaces around them, nothing else
+    if field.type == "boolean":
         return f"{value} IS NULL"
+    if field.type == "integer":
+        return f"{value} IS NULL OR NOT ({_ends_as_number(raw)} OR {raw} RLIKE '{INTEGER}')"
     pattern = {"number": NUMBER, "date": DATE, "datetime": DATETIME}[field.type]
     return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
+
+
+def _ends_as_number(raw: str) -> str:
+    """A cheap test that settles nearly every cell: it starts and ends as a number does."""
+    return f"{raw} >= '+' AND {raw} < ':' AND substring({raw}, -1, 1) BETWEEN '.' AND '9'"
 
 
 def _violations(field: Field) -> list[str]:
@@ -134,7 +154,8 @@ def _violations(field: Field) -> list[str]:
     if "enum" in rules:
         tests.append(f"NOT {value} IN ({', '.join(_literal(option, field) for option in rules['enum'])})")
     if "pattern" in rules:  # Table Schema: the whole cell must match
-        tests.append(f"NOT {value} RLIKE {sql.text('^(?:' + rules['pattern'] + ')$')}")
+        whole = "^(?:" + rules["pattern"] + r")\z"
+        tests.append(f"NOT {value} RLIKE {sql.text(whole)}")
     if "minLength" in rules:
         tests.append(f"length({value}) < {rules['minLength']}")
     if "maxLength" in rules:

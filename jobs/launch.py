@@ -1,0 +1,203 @@
+"""PROGRAM: sends a submit.sh command to EMR and follows it. `./submit.sh emr run --help` shows an example."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+from botocore.exceptions import BotoCoreError, ClientError
+
+from jobs.emr import logs, wheels
+from jobs.emr.follow import Interrupts
+from jobs.emr.session import Options, Session, plan_run, sender
+from jobs.errors import JobError, LostContactError, RunCancelledError, SubmissionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from jobs.emr.record import Record
+
+EXAMPLE = """
+
+\b
+  ./submit.sh emr run --staging s3://bucket/nightly --application-id 00f1… --role arn:aws:iam::…:role/nightly \\
+      -- score --model s3://bucket/model --input s3://bucket/in/{run_date} \\
+      --schema schema.json --policy policy.json --output s3://bucket/actions
+"""
+
+
+def say(line: str) -> None:
+    click.echo(f"emr: {line}", err=True)
+
+
+def shared(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command."""
+    for option in (
+        click.option("--staging", required=True, metavar="S3-URI", help="Prefix for uploads, records and logs."),
+        click.option("--region", help="AWS region, where the environment does not say it."),
+        click.option("--profile", help="AWS profile, where the environment does not say it."),
+        click.option("--expected-bucket-owner", metavar="ACCOUNT", help="Refuse buckets of any other account."),
+        click.option("--poll-seconds", type=float, default=10, show_default=True, help="How often to ask EMR."),
+        click.option(
+            "--patience-minutes", type=float, default=30, show_default=True, help="Without any answer from EMR."
+        ),
+        click.option(
+            "--log-wait", type=float, default=60, show_default=True, help="Seconds to wait for a failure's log."
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def launching(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of `run` and `plan`: exactly one target, and what goes with it."""
+    for option in (
+        click.option("--cluster-id", metavar="j-…", help="Target: a step on this running cluster."),
+        click.option(
+            "--cluster-spec", metavar="FILE", help="Target: a cluster of its own; RunJobFlow parameters as JSON."
+        ),
+        click.option("--application-id", help="Target: EMR Serverless. Needs --role."),
+        click.option("--virtual-cluster-id", help="Target: EMR on EKS. Needs --role and --release-label."),
+        click.option("--role", metavar="ARN", help="The job's execution role."),
+        click.option("--release-label", help="For EKS, like emr-7.10.0-latest; the other targets know their own."),
+        click.option("--log-uri", metavar="S3-URI", help="Where EMR keeps logs.  [default: STAGING/logs]"),
+        click.option(
+            "--architecture", type=click.Choice(sorted(wheels.PLATFORMS)), help="Of the cluster's processors."
+        ),
+        click.option("--requirements", metavar="FILE", help="Pinned packages that the model's own stages need."),
+        click.option(
+            "--timeout", type=click.IntRange(min=1), metavar="MINUTES", help="Cancel the job after this time."
+        ),
+        click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND …"),
+    ):
+        function = option(function)
+    return shared(function)
+
+
+@click.group(context_settings={"max_content_width": 120})
+def main() -> None:
+    """Run submit.sh commands on EMR: a step, a cluster of its own, Serverless, or EKS."""
+
+
+@main.command(epilog=EXAMPLE)
+@launching
+@click.option("--detach", is_flag=True, help="Return as soon as EMR has taken the job.")
+def run(words: tuple[str, ...], **given: Any) -> None:
+    """Send a command to EMR, once, and follow it to its end.
+
+    Ctrl-C cancels the job and waits for its end; a second one stops waiting. The same command again follows the job
+    that is under way. The exit code is the command's own; 10 not submitted, 11 cancelled, 12 timed out, 13 lost
+    contact, 14 detached.
+    """
+    with ending(SubmissionError), Interrupts().caught() as interrupts:
+        session = Session(Options(**given), say=say)
+        prepared, first = plan_run(session, words)
+        say(f"run key {prepared.key} ({first.place}, {first.release})")
+        sent = prepared.upload(session.store)
+        say(f"{sent} of {len(prepared.uploads)} files uploaded; the others were there")
+        record = sender(session, prepared).run(first)
+        if session.options.detach:
+            click.echo(json.dumps({"status": "submitted", "key": record.key, "ids": record.ids}))
+            return
+        follow(session, record, interrupts, cancels=True)
+
+
+@main.command(epilog=EXAMPLE)
+@launching
+def plan(words: tuple[str, ...], **given: Any) -> None:
+    """Print what `run` would send, as JSON; nothing is uploaded or started."""
+    with ending(SubmissionError):
+        session = Session(Options(**given), say=say)
+        prepared, first = plan_run(session, words)
+        sending = sender(session, prepared)
+        record = sending.next_attempt(first)
+        call = sending.call_for(record, sending.target_of(record))
+        click.echo(json.dumps([call.as_json()], indent=2))
+
+
+@main.command()
+@shared
+@click.argument("key")
+def attach(key: str, **given: Any) -> None:
+    """Follow a run from any machine. Ctrl-C only stops looking; `cancel` cancels."""
+    with ending(LostContactError), Interrupts().caught() as interrupts:
+        session = Session(Options(**given), say=say)
+        record, _ = session.known(key)
+        follow(session, record, interrupts, cancels=False)
+
+
+@main.command()
+@shared
+@click.argument("key")
+def status(key: str, **given: Any) -> None:
+    """Print how a run stands, as JSON."""
+    with ending(LostContactError):
+        session = Session(Options(**given), say=say)
+        record, target = session.known(key)
+        snapshot = target.snapshot(record.ids)
+        answer = {**asdict(snapshot), "place": target.place(), "ids": record.ids, "attempt": record.attempt}
+        answer["job"] = session.records(key).status(record.attempt)
+        click.echo(json.dumps({"key": key, **answer}))
+
+
+@main.command(name="logs")
+@shared
+@click.argument("key")
+def show_logs(key: str, **given: Any) -> None:
+    """Print the driver's logs, as far as EMR has written them to S3."""
+    with ending(LostContactError):
+        session = Session(Options(**given), say=say)
+        record, target = session.known(key)
+        found = logs.Logs(target, record.ids, store=session.store).texts()
+        for uri, text in found.items():
+            say(f"log: {uri}")
+            click.echo(logs.masked(text), nl=not text.endswith("\n"))
+        if not found:
+            say(f"nothing there yet: {', '.join(target.log_prefixes(record.ids)) or 'the cluster keeps no logs'}")
+
+
+@main.command()
+@shared
+@click.argument("key")
+def cancel(key: str, **given: Any) -> None:
+    """Cancel a run and wait for its end."""
+    with ending(LostContactError), Interrupts().caught() as interrupts:
+        session = Session(Options(**given), say=say)
+        record, target = session.known(key)
+        snapshot = target.snapshot(record.ids)
+        if snapshot.ended:
+            say(f"the run had ended already: {snapshot.state}")
+            return
+        interrupts.count = 1  # as if its own launcher had been interrupted: the same way out
+        with contextlib.suppress(RunCancelledError):
+            follow(session, record, interrupts, cancels=True)
+
+
+def follow(session: Session, record: Record, interrupts: Interrupts, *, cancels: bool) -> None:
+    """To the end; the job's summary alone on stdout, whether it ended well or not."""
+    follower = session.follower(record, interrupts, cancels=cancels)
+    snapshot = follower.to_the_end()
+    try:
+        follower.conclude(snapshot)
+    finally:
+        click.echo(json.dumps(follower.summary or {"status": snapshot.phase, "key": record.key}))
+
+
+@contextlib.contextmanager
+def ending(unforeseen: type[JobError]) -> Iterator[None]:
+    """The one place that exits: an error's line on stderr, and its exit code."""
+    try:
+        yield
+    except (JobError, ClientError, BotoCoreError) as problem:
+        error = problem if isinstance(problem, JobError) else unforeseen(f"AWS: {problem}")
+        for line in logs.masked(str(error)).splitlines():
+            say(line)
+        sys.exit(error.exit_code)
+
+
+if __name__ == "__main__":
+    main(prog_name="submit.sh emr")

@@ -1,0 +1,63 @@
+"""S3: moto's server on a loopback port, with what it lacks: the owner's check. Notes every request."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import make_server
+
+ACCOUNT = "123456789012"
+DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+
+
+@dataclass
+class S3:
+    """`puts` are the keys written, in order, over the life of the server."""
+
+    url: str = ""
+    puts: list[str] = field(default_factory=list)
+
+    def start(self) -> S3:
+        backend = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server("127.0.0.1", 0, self._guarded(backend), threaded=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        return self
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def client(self) -> Any:
+        return self._client
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        return boto3.client(
+            "s3", endpoint_url=self.url, region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y"
+        )
+
+    def text(self, bucket: str, key: str) -> str:
+        body: bytes = self.client().get_object(Bucket=bucket, Key=key)["Body"].read()
+        return body.decode()
+
+    def keys(self, bucket: str, prefix: str = "") -> list[str]:
+        answer = self.client().list_objects_v2(Bucket=bucket, Prefix=prefix)
+        return [item["Key"] for item in answer.get("Contents", ())]
+
+    def _guarded(self, backend: Any) -> Any:
+        def application(environ: dict[str, Any], start_response: Any) -> Any:
+            if environ["REQUEST_METHOD"] == "PUT":
+                self.puts.append(environ["PATH_INFO"])
+            owner = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER", ACCOUNT)
+            if owner != ACCOUNT:
+                start_response("403 Forbidden", [("Content-Type", "application/xml")])
+                return [DENIED if environ["REQUEST_METHOD"] != "HEAD" else b""]
+            return backend(environ, start_response)
+
+        return application

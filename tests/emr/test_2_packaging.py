@@ -1,0 +1,221 @@
+"""Item 2: what travels, under which name, and what is refused before it does."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.emr import command, package, release, wheels
+from jobs.errors import UsageError
+from tests.emr.conftest import SCORE, TARGETS, Desk, save_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EMR_7 = release.from_label("emr-7.10.0")
+
+
+def names(artefact: package.Artefact) -> list[str]:
+    with zipfile.ZipFile(io.BytesIO(artefact.body)) as archive:
+        return archive.namelist()
+
+
+def test_the_zip_has_what_the_job_needs_and_nothing_of_the_launcher() -> None:
+    found = names(package.code_archive())
+    assert {"jobs/errors.py", "jobs/scoring/validate.py", "schemas/housing.json", "click/__init__.py"} <= set(found)
+    assert not [
+        name for name in found if name.startswith("jobs/emr") or name == "jobs/launch.py" or "__pycache__" in name
+    ]
+
+
+def test_the_same_code_is_the_same_bytes_whenever_and_wherever_it_is_packed() -> None:
+    before = package.code_archive()
+    touched = os.path.join(os.path.dirname(package.__file__), "..", "errors.py")
+    os.utime(touched)
+    script = "from jobs.emr import package; print(package.code_archive().sha256)"
+    elsewhere = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+    assert package.code_archive().sha256 == before.sha256 == elsewhere.strip()
+    assert before.path == f"artefacts/{hashlib.sha256(before.body).hexdigest()}/nightly-actions.zip"
+
+
+def test_the_zip_is_importable_as_spark_imports_it(tmp_path: Path) -> None:
+    path = tmp_path / "code.zip"
+    path.write_bytes(package.code_archive().body)
+    script = "import jobs.errors, click; print(jobs.__file__, click.__file__)"
+    environment = {"PYTHONPATH": str(path), "PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.count("code.zip") == 2
+
+
+def test_everything_is_uploaded_once_under_the_name_of_its_contents(desk: Desk) -> None:
+    assert desk.run("serverless").exit_code == 0
+    first = [key for key in desk.s3.puts if "/artefacts/" in key]
+    assert sorted(key.rpartition("/")[2] for key in first) == [
+        "deps.tar.gz",
+        "nightly-actions.zip",
+        "policy.json",
+        "schema.json",
+        "score.py",
+    ]
+    for key in first:
+        body = desk.s3.client().get_object(Bucket="staging", Key=key.removeprefix("/staging/"))["Body"].read()
+        assert key.split("/")[-2] == hashlib.sha256(body).hexdigest()
+    desk.s3.puts.clear()
+    assert desk.run("serverless").exit_code == 0
+    assert not [key for key in desk.s3.puts if "/artefacts/" in key]
+
+
+def test_an_artefact_that_somebody_changed_is_neither_used_nor_overwritten(desk: Desk) -> None:
+    desk.run("serverless")
+    [key] = [key for key in desk.s3.keys("staging") if key.endswith("score.py")]
+    desk.s3.client().put_object(Bucket="staging", Key=key, Body=b"print('not ours')")
+    said = desk.run("serverless")
+    assert said.exit_code == 10
+    assert "it was changed" in said.stderr
+    assert desk.s3.text("staging", key) == "print('not ours')"
+
+
+def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk: Desk, tmp_path: Path) -> None:
+    config = {"model": "s3://data/model", "input": ["s3://data/a", "s3://data/b"], "max_rejects": "1%", "force": True}
+    (tmp_path / "config.json").write_text(json.dumps({**config, "schema": "schema.json", "output": "s3://data/other"}))
+    words = ["score", "--config", "config.json", "--policy=policy.json", "--output", "s3://data/actions"]
+    assert desk.run("serverless", command=words).exit_code == 0
+    [sent] = desk.machines.started
+    assert sent[sent.index("--output") + 1] == "s3://data/actions", "the command line wins over the file"
+    assert [sent[i + 1] for i, word in enumerate(sent) if word == "--input"] == ["s3://data/a", "s3://data/b"]
+    assert "--force" in sent
+    assert "--config" not in sent
+    for option in ("--schema", "--policy"):
+        uri = sent[sent.index(option) + 1]
+        assert uri.startswith("s3://staging/nightly/artefacts/")
+        assert desk.s3.text(*uri.removeprefix("s3://").split("/", 1)) == (tmp_path / f"{option[2:]}.json").read_text()
+    assert sent[sent.index("--run-date") + 1], "today here, not there"
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(["serve"], "command of submit.sh", id="unknown program"),
+        pytest.param([], "command of submit.sh", id="nothing"),
+        pytest.param(["score", "--output", "out"], "copy it to s3://", id="local output"),
+        pytest.param(["score", "--output", "s3://a", "--input", "in.csv"], "copy it to s3://", id="local input"),
+        pytest.param(
+            ["score", "--output", "s3://a", "--schema", "absent.json"], "no file absent.json", id="absent file"
+        ),
+        pytest.param(["score", "--output", "s3://a", "--spark", "--master yarn"], "EMR decides", id="a master"),
+        pytest.param(["score", "--output", "s3://a", "stray"], "expected an option", id="stray word"),
+        pytest.param(["score", "--output"], "needs a value", id="no value"),
+        pytest.param(["score", "--input", "s3://a"], "needs --output", id="no output"),
+        pytest.param(["score", "--config", "absent.json"], "cannot read --config", id="absent configuration"),
+    ],
+)
+def test_a_command_that_cannot_run_there_is_refused_here(words: list[str], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        command.parse(words, today="2026-11-22")
+
+
+@pytest.mark.parametrize(
+    ("label", "spark", "python"),
+    [("emr-7.10.0", "3.5", "3.9"), ("emr-7.10.0-latest", "3.5", "3.9"), ("emr-spark-8.0.0", "4.0", "3.11")],
+)
+def test_the_release_label_says_which_spark_and_python(label: str, spark: str, python: str) -> None:
+    found = release.from_label(label)
+    assert (found.spark, found.python) == (spark, python)
+
+
+def test_a_release_the_job_does_not_run_on_is_refused(desk: Desk) -> None:
+    desk.cloud.serverless.release_label = "emr-6.15.0"
+    said = desk.run("serverless")
+    assert said.exit_code == 2
+    assert "emr-6.15.0" in said.stderr
+
+
+def test_a_model_of_another_major_version_is_refused_before_anything_is_sent(desk: Desk) -> None:
+    save_model(desk.s3, spark="4.0.2")
+    desk.s3.puts.clear()
+    said = desk.run("serverless")
+    assert said.exit_code == 4
+    assert "saved by Spark 4.0.2, but emr-7.10.0 runs Spark 3.5" in said.stderr
+    assert desk.s3.puts == []
+    assert desk.cloud.sent("StartJobRun") == []
+
+
+def test_a_model_that_is_not_there_is_refused_before_anything_is_sent(desk: Desk) -> None:
+    words = [word if word != "s3://data/model" else "s3://data/nowhere" for word in SCORE]
+    said = desk.run("serverless", command=words)
+    assert said.exit_code == 4
+    assert "no saved model at s3://data/nowhere" in said.stderr
+
+
+def test_the_job_gets_a_boto3_that_runs_on_its_python_and_only_the_services_it_calls(
+    cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    built = wheels.job_archive(EMR_7, architecture="x86_64")
+    with tarfile.open(fileobj=io.BytesIO(built.body)) as archive:
+        found = archive.getnames()
+    assert "boto3/__init__.py" in found
+    assert {name.split("/")[2] for name in found if name.startswith("botocore/data/") and name.count("/") > 2} == {
+        "s3",
+        "sts",
+    }
+    assert not [name for name in found if name.startswith("bin/") or name.endswith("RECORD")]
+
+
+@pytest.mark.parametrize(("architecture", "tag"), [("x86_64", "x86_64"), ("aarch64", "aarch64")])
+def test_extra_packages_are_wheels_for_the_releases_python_and_processor(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str, tag: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+    pins = tmp_path / "stage.txt"
+    pins.write_text("# what the custom stage needs\nMarkupSafe==3.0.2\n")
+    built = wheels.extra_archive(str(pins), EMR_7, architecture=architecture)
+    with tarfile.open(fileobj=io.BytesIO(built.body)) as archive:
+        [native] = [name for name in archive.getnames() if name.endswith(".so")]
+    assert f"cpython-39-{tag}" in native
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert wheels.extra_archive(str(pins), EMR_7, architecture=architecture).sha256 == built.sha256, "built again: same"
+
+
+@pytest.mark.parametrize(
+    ("pins", "message"),
+    [
+        pytest.param("MarkupSafe>=2", "not pinned", id="not pinned"),
+        pytest.param("Jinja2==3.1.6", "also need markupsafe==", id="something it needs is not listed"),
+        pytest.param("numpy==2.2.6", "no wheels of numpy==2.2.6 for Python 3.9", id="no wheel for that Python"),
+    ],
+)
+def test_requirements_that_would_not_be_the_same_tomorrow_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pins: str, message: str
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    path = tmp_path / "stage.txt"
+    path.write_text(pins)
+    with pytest.raises(UsageError, match=message):
+        wheels.extra_archive(str(path), EMR_7, architecture="x86_64")
+
+
+def test_extra_packages_are_sent_with_the_job(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "stage.txt").write_text("MarkupSafe==3.0.2\n")
+    assert desk.emr("run", *TARGETS["serverless"], "--requirements", "stage.txt", "--", *SCORE).exit_code == 0
+    [sent] = desk.cloud.sent("StartJobRun")
+    assert "extras.tar.gz#extras" in sent["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"]
+
+
+def test_training_travels_too(desk: Desk) -> None:
+    words = ["train", "--input", "s3://data/in", "--schema", "schema.json", "--label", "medv", "--features", "a,b"]
+    assert desk.run("serverless", command=[*words, "--model", "s3://data/new"]).exit_code == 0
+    [sent] = desk.cloud.sent("StartJobRun")
+    assert sent["jobDriver"]["sparkSubmit"]["entryPoint"].endswith("/train.py")
+    assert "--status-uri" not in sent["jobDriver"]["sparkSubmit"]["entryPointArguments"]

@@ -1,0 +1,188 @@
+"""Item 4: following a job for as long as it takes, from anywhere, to the right exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from jobs.emr import targets
+from jobs.emr.clients import Clients
+from jobs.emr.follow import Follower, Interrupts, Pace
+from jobs.emr.record import Record, Records
+from jobs.emr.request import Snapshot
+from jobs.emr.staging import Store
+from jobs.errors import RunTimedOutError
+from tests.emr.cloud.scripted import SUMMARY, Outcome
+from tests.emr.conftest import SCORE, STAGING, TARGETS, Desk
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tests.emr.cloud.work import Work
+
+POLLS = {"step": "DescribeStep", "cluster": "DescribeCluster", "serverless": "GetJobRun", "eks": "DescribeJobRun"}
+ALL = pytest.mark.parametrize("target", list(TARGETS))
+
+
+@ALL
+def test_it_shows_states_time_and_the_drivers_own_progress_and_ends_with_the_summary(desk: Desk, target: str) -> None:
+    desk.machines.outcome = Outcome(seconds=2.5)
+    said = desk.run(target)
+    assert said.exit_code == 0
+    assert said.summary == SUMMARY
+    assert "emr: 0:00:0" in said.stderr
+    assert " RUNNING" in said.stderr
+    assert "noise" not in said.stderr, "Spark's own lines are for the log"
+    if target in ("serverless", "eks"):  # EMR on EC2 writes the driver's log after its end only
+        assert said.stderr.count("driver: [    0.1 s] 1 input files, 10 bytes") == 1
+
+
+@ALL
+def test_a_failed_poll_is_not_a_failed_job(desk: Desk, target: str) -> None:
+    """More failures in a row than the library itself retries."""
+    desk.cloud.faults.next(POLLS[target], "throttle")
+    detached = desk.emr("run", *TARGETS[target], "--detach", "--", *SCORE)
+    desk.cloud.faults.next(POLLS[target], "refuse", "refuse")
+    said = desk.emr("attach", detached.key)
+    assert said.exit_code == 0, said.stderr
+    assert said.stderr.count("asking again") == 2
+
+
+@ALL
+@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6])
+def test_the_exit_code_is_that_of_score(desk: Desk, target: str, code: int) -> None:
+    desk.machines.outcome = Outcome(seconds=0.1, exit_code=code, error="what went wrong, where, and the cure")
+    said = desk.run(target)
+    assert said.exit_code == code
+    assert "the job says: what went wrong, where, and the cure" in said.stderr
+
+
+@ALL
+def test_a_job_that_left_no_word_has_exit_code_1(desk: Desk, target: str) -> None:
+    desk.machines.outcome = Outcome(seconds=0.1, exit_code=9, reports=False)
+    said = desk.emr("run", *TARGETS[target], "--log-wait", "0", "--", *SCORE)
+    assert said.exit_code == 1
+
+
+def test_a_job_that_published_and_then_lost_its_cluster_has_published(desk: Desk) -> None:
+    desk.machines.outcome = Outcome(seconds=0.1)
+    desk.cloud.faults.never_finish = desk.cloud.faults.lose_cluster = True
+    said = desk.run("step")
+    assert said.exit_code == 0
+    assert said.summary == SUMMARY
+    assert "had done its work when EMR reported" in said.stderr
+
+
+@ALL
+def test_any_machine_with_the_key_can_look_follow_and_read(desk: Desk, target: str) -> None:
+    desk.machines.outcome = Outcome(seconds=1.5, stdout="one line of the driver\n")
+    key = desk.emr("run", *TARGETS[target], "--detach", "--", *SCORE).key
+    early = desk.emr("status", key).summary
+    assert (early["key"], early["attempt"], early["job"]) == (key, 1, None)
+    assert desk.emr("attach", key).exit_code == 0
+    late = desk.emr("status", key).summary
+    assert (late["phase"], late["job"]["summary"]) == ("succeeded", SUMMARY)
+    for work in all_works(desk):
+        work.join()  # the logs are there by then
+    assert "one line of the driver" in desk.emr("logs", key).stdout
+
+
+@ALL
+def test_any_machine_with_the_key_can_cancel(desk: Desk, target: str) -> None:
+    desk.machines.outcome = Outcome(seconds=60)
+    key = desk.emr("run", *TARGETS[target], "--detach", "--", *SCORE).key
+    assert desk.emr("cancel", key).exit_code == 0
+    assert desk.emr("status", key).summary["phase"] == "cancelled"
+    assert desk.emr("attach", key).exit_code == 11
+    assert "ended already" in desk.emr("cancel", key).stderr
+
+
+@pytest.mark.parametrize("command", ["attach", "status", "logs", "cancel"])
+@pytest.mark.parametrize("key", ["score-20261122-0123456789abcdef", "../../elsewhere"])
+def test_a_key_that_is_none_is_refused(desk: Desk, command: str, key: str) -> None:
+    assert desk.emr(command, key).exit_code == 2
+
+
+def test_without_any_answer_it_says_how_to_find_the_job_again(desk: Desk) -> None:
+    detached = desk.emr("run", *TARGETS["serverless"], "--detach", "--", *SCORE)
+    desk.cloud.faults.next("GetJobRun", *["refuse"] * 100)
+    said = desk.emr("attach", detached.key, "--patience-minutes", "0.01")
+    assert said.exit_code == 13
+    assert f"the key {detached.key} follows it again" in said.stderr
+
+
+class Endless:
+    """A job whose clock the test turns: it runs until it is cancelled."""
+
+    def __init__(self) -> None:
+        self.polls, self.cancels = 0, 0
+
+    def snapshot(self, ids: Mapping[str, str]) -> Snapshot:
+        self.polls += 1
+        return Snapshot("CANCELLED", "cancelled") if self.cancels else Snapshot("RUNNING", "running")
+
+    def cancel(self, ids: Mapping[str, str], *, force: bool = False) -> None:
+        self.cancels += 1
+
+    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool) -> None:
+        """Nothing outlives it."""
+
+    def log_prefixes(self, ids: Mapping[str, str]) -> list[str]:
+        return []
+
+    def clean_up_command(self, ids: Mapping[str, str]) -> str:
+        return "aws stop"
+
+    def place(self) -> str:
+        return "a place"
+
+
+def test_a_job_past_its_timeout_is_cancelled_and_has_an_exit_code_of_its_own(desk: Desk) -> None:
+    job = Endless()
+    record = Record(
+        "score-20261122-0123456789abcdef", 1, "step", {}, "emr-7.10.0", "a place", 1700000000.0, 90, {"a": "b"}
+    )
+    store = Store(desk.s3.client())
+    records = Records(store, staging=STAGING, key=record.key)
+    said: list[str] = []
+    follower = Follower(record, job, records, store, said.append, Pace(poll=0.01), Interrupts())  # type: ignore[arg-type]
+    with pytest.raises(RunTimedOutError) as raised:
+        follower.conclude(follower.to_the_end())
+    assert raised.value.exit_code == 12
+    assert job.cancels == 1
+
+
+def test_it_waits_longer_than_the_librarys_own_waiter_does() -> None:
+    """boto3's waiter for steps gives up after 60 polls; a job may take hundreds, and a minute passes between lines."""
+
+    class Long(Endless):
+        def snapshot(self, ids: Mapping[str, str]) -> Snapshot:
+            self.polls += 1
+            return Snapshot("COMPLETED", "succeeded") if self.polls > 500 else Snapshot("RUNNING", "running")
+
+    record = Record(
+        "score-20261122-0123456789abcdef", 1, "step", {}, "emr-7.10.0", "a place", 1700000000.0, None, {"a": "b"}
+    )
+    said: list[str] = []
+    follower = Follower(record, Long(), None, None, said.append, Pace(poll=0), Interrupts())  # type: ignore[arg-type]
+    assert follower.to_the_end().phase == "succeeded"
+    assert len(said) == 2, "the state when it changes, and not on every poll"
+
+
+def test_what_it_cost_is_said_where_the_service_tells(desk: Desk) -> None:
+    assert "billed: 0.024 vCPU hours, 0.096 GB hours" in desk.run("serverless").stderr
+
+
+def test_a_record_rebuilds_its_target_alone(desk: Desk) -> None:
+    for name in TARGETS:
+        said = desk.emr("run", *TARGETS[name], "--", *SCORE, "--output", f"s3://data/{name}")
+        record = json.loads(desk.s3.text("staging", f"nightly/runs/{said.key}/1/record.json"))
+        target = targets.make(record["kind"], record["settings"], clients=Clients())
+        assert target.snapshot(record["ids"]).phase == "succeeded"
+
+
+def all_works(desk: Desk) -> list[Work]:
+    steps = [work for cluster in desk.cloud.ec2.clusters.values() for work in cluster.steps.values()]
+    return [*steps, *desk.cloud.serverless.works.values(), *desk.cloud.eks.works.values()]

@@ -1,0 +1,77 @@
+"""The fitted line that the corpus is scored with, and runs over a folder of cases."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Union
+
+import pytest
+from pyspark.ml import Pipeline
+from pyspark.ml.feature import VectorAssembler
+from pyspark.ml.regression import LinearRegression
+from pyspark.sql import SparkSession
+
+from tests.support.runs import Ended, Score
+from tests.trust.corpus import FEATURES, Case
+from tests.trust.oracle import Line
+
+SCHEMA: dict[str, Any] = {
+    "fields": [
+        {"name": "ID", "type": "string"},
+        *({"name": name, "type": "number"} for name in FEATURES),
+        {"name": "note", "type": "string"},
+    ],
+    "primaryKey": "ID",
+}
+POLICY: dict[str, Any] = {
+    "actions": [],
+    "otherwise": "keep",
+    "columns": {"ID": "ID", "prediction": "prediction", "note": "note"},
+}
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A saved model and the line that was fitted."""
+
+    path: Path
+    line: Line
+
+
+@pytest.fixture(scope="session")
+def fitted(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Fitted:
+    """A linear regression over the features, saved; its coefficients as plain numbers."""
+    rows = [(0.5 * n, float(n % 7), 3.0 + n % 5, 20.0 + n * 0.37 - (n % 3)) for n in range(40)]
+    data = spark.createDataFrame(rows, [*FEATURES, "y"])
+    stages: list[Any] = [
+        VectorAssembler(inputCols=list(FEATURES), outputCol="features"),
+        LinearRegression(labelCol="y"),
+    ]
+    model = Pipeline(stages=stages).fit(data)
+    path = tmp_path_factory.mktemp("trust") / "line"
+    model.write().save(str(path))
+    last: Any = model.stages[-1]
+    return Fitted(path, Line(tuple(map(float, last.coefficients)), float(last.intercept)))
+
+
+def write(cases: Iterable[Case], folder: Path) -> Path:
+    """The files of `cases` below `folder`."""
+    for case in cases:
+        path = folder / case.file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(case.data)
+    return folder
+
+
+Night = Callable[..., Ended]
+
+
+@pytest.fixture(scope="session")
+def nights(fitted: Fitted, tmp_path_factory: pytest.TempPathFactory) -> Night:
+    """Runs of `score` with the fitted line, each with an output of its own; every reject is allowed unless said."""
+
+    def run(source: Union[Path, str, list[str]], **options: Any) -> Ended:
+        defaults = {"model": fitted.path, "schema": SCHEMA, "policy": POLICY, "max_rejects": "100%"}
+        return Score(tmp_path_factory.mktemp("night"), defaults)(input=source, **options)
+
+    return run
