@@ -42,7 +42,7 @@ def stitched(lines: DataFrame, layout: Layout) -> DataFrame:
     in_order = lines.repartition("_na_file").sortWithinPartitions("_na_file", "_na_block", "_na_id")
     width, header = layout.width, layout.header
     # a worker need not have this project on its path: what runs there is sent along
-    register_pickle_by_value(sys.modules[__name__])
+    register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     rdd = in_order.select("_na_file", "value").rdd.map(tuple).mapPartitions(lambda part: stitch(part, width, header))
     spark: SparkSession = lines.sparkSession
     return spark.createDataFrame(rdd, OUTPUT, verifySchema=False)
