@@ -53,7 +53,8 @@ def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy
 
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
-        # a rule's expressions are put into larger ones: each must be whole by itself
+        F.expr(expression)  # brackets around it would make a whole of `a) OR (b`
+        # a rule's expressions are put into larger ones: each must be whole within brackets too
         whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
         analysed = frame.select(F.expr(whole))
     except Exception as error:  # parse and analysis errors differ by Spark version
@@ -66,20 +67,21 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     plan = java._jdf.queryExecution().analyzed()
     for node in _nodes(plan.expressions()):
         kind = node.getClass().getSimpleName()
-        if kind in BANNED or "Subquery" in kind or not node.deterministic():
+        if kind in BANNED or "Subquery" in kind or kind in ("Exists", "ListQuery") or not node.deterministic():
             raise ModelMismatchError(
                 f"{spot}: {expression!r}: {node.prettyName()} is not allowed; use deterministic functions of the row's columns"
             )
     # what looks at other rows, or makes rows, adds nodes to the plan beside the one projection
     if _height(analysed) != _height(frame) + 1 or plan.getClass().getSimpleName() != "Project":
         raise ModelMismatchError(
-            f"{spot}: {expression!r}: sub-queries, aggregates, windows and generators are not allowed; a rule sees one row"
+            f"{spot}: {expression!r}: aggregates, windows and generators are not allowed; a rule sees one row"
         )
     return analysed.schema.fields[0].dataType
 
 
 def _height(frame: Any) -> int:
-    return len(str(frame._jdf.queryExecution().analyzed().toString()).strip().splitlines())
+    """How many nodes its plan has."""
+    return 1 + sum(1 for _ in _nodes(frame._jdf.queryExecution().analyzed().children()))
 
 
 def _nodes(expressions: Any) -> Iterator[Any]:
