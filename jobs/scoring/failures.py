@@ -49,7 +49,7 @@ def _cause(text: str) -> str:
 
 
 def _where(text: str, options: Options) -> str:
-    match = re.search(r"reading file:? (\S+?)[.\s]", text + " ") or re.search(
+    match = re.search(r"reading file:? (\S+?)\.?\s", text + " ") or re.search(
         r"((?:file|s3a?):/\S+?)[\s,;'\"]", text + " "
     )
     return f"see {match[1]}" if match else f"inputs {', '.join(options.inputs)}, output {options.output}"
