@@ -1,5 +1,6 @@
 """PROGRAM: score files with a saved pipeline and publish one CSV of actions, whole or not at all."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -218,6 +219,8 @@ def main(**values: Any) -> Mapping[str, Any]:
     6 another run is under way, 1 unexpected.
     """
     try:
+        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", values["run_date"]):  # ISO 8601 has other spellings of a date
+            raise ValueError("is not a date of that form")
         date.fromisoformat(values["run_date"])
     except ValueError as error:
         raise click.BadParameter(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.support.runs import REPO, Ended, Score, environment, finished, start
 FIVE = "id,x\n" + "".join(f"{n},{n}\n" for n in range(5))
 
 
-def submitted(score: Score, *, env: dict[str, str] | None = None, **options: object) -> Ended:
+def submitted(score: Score, *, env: dict[str, str] | None = None, **options: Any) -> Ended:
     """`./submit.sh score` with the options that `score` would run with in this process."""
     given = {"output": score.folder / "out", "run_date": "2026-11-22", **score.defaults, **options}
     return finished(start("score", *score.arguments(given), env=env), Path(str(given["output"])))
@@ -44,10 +45,12 @@ def test_every_exit_code_comes_with_one_error_line_and_one_json_line(plain: Scor
     (tmp_path / "busy").mkdir()
     lock = {"token": "t", "host": socket.gethostname(), "pid": os.getpid(), "alive": time.time()}
     (tmp_path / "busy" / "_lock.json").write_text(json.dumps(lock))
-    table: list[tuple[int, str, dict[str, object]]] = [
+    table: list[tuple[int, str, dict[str, Any]]] = [
         (2, "--inputs", {"inputs": "in.csv"}),
         (2, "--model", {"input": tmp_path / "in.csv", "model": None}),
         (2, "run-date", {"input": tmp_path / "in.csv", "run_date": "22.11.2026"}),
+        (2, "give YYYY-MM-DD", {"input": tmp_path / "in.csv", "run_date": "20261122"}),
+        (2, "no-such-bucket", {"input": tmp_path / "in.csv", "policy": tmp_path / "no-such-bucket.json"}),
         (2, "nowhere.csv: no such input", {"input": tmp_path / "nowhere.csv"}),
         (3, "other.csv: no column 'x'", {"input": tmp_path / "other.csv"}),
         (4, "needs column 'crim'", {"input": tmp_path / "in.csv", "model": REPO / "examples/housing/model"}),

@@ -1,6 +1,10 @@
 """The whole way of the worked example: the figures that the seed data gives, and one pass over clean input."""
 
+import random
 from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
 
 from tests.support.runs import HOUSING, Score, table
 
@@ -20,3 +24,30 @@ def test_one_single_row_gives_the_first_seed_figure(score: Score, tmp_path: Path
     (tmp_path / "one.csv").write_text("ID,crim,zn,indus\n1,0.00632,18.0,2.31\n")
     ended = score(input=tmp_path / "one.csv")
     assert [float(row["prediction"]) for row in ended.actions] == [SEED["1"]]
+
+
+def bytes_read(spark: SparkSession) -> int:
+    """What this process's Spark has read from files so far."""
+    jvm: Any = spark.sparkContext._jvm
+    return sum(found.getBytesRead() for found in jvm.org.apache.hadoop.fs.FileSystem.getAllStatistics())
+
+
+def test_clean_input_is_read_once_and_only_rejects_cost_a_second_look(
+    spark: SparkSession, plain: Score, tmp_path: Path
+) -> None:
+    chance = random.Random(1)
+    clean = "id,x\n" + "".join(f"{n:08d},{chance.random()!r}\n" for n in range(60_000))
+    (tmp_path / "clean.csv").write_text(clean)
+    (tmp_path / "dirty.csv").write_text(clean + "bad,row\n")
+    plain(input=tmp_path / "clean.csv", dry_run=True)  # what the model and the policy cost to read is in here
+    start = bytes_read(spark)
+    plain(input=tmp_path / "clean.csv", dry_run=True)
+    before = bytes_read(spark)
+    without_rows = before - start
+    ended = plain(input=tmp_path / "clean.csv")
+    once = bytes_read(spark) - before - without_rows
+    assert ended.summary["rows_published"] == 60_000
+    assert 1.0 <= once / len(clean) < 1.1
+    before = bytes_read(spark)
+    plain(input=tmp_path / "dirty.csv", max_rejects=1, output=tmp_path / "dirty")
+    assert (bytes_read(spark) - before - without_rows) / len(clean) >= 1.9, "this measure would not see a second pass"

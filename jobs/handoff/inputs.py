@@ -55,8 +55,12 @@ def find(uris: tuple[str, ...]) -> Inputs:
     hidden: dict[str, None] = {}
     for uri in uris:
         storage = storage_for(uri)
-        listed = storage.find(uri)
-        if not listed and not storage.exists(uri):
+        try:
+            listed = storage.find(uri)
+            there = bool(listed) or storage.exists(uri)
+        except OSError as error:
+            raise UsageError(f"{uri}: cannot be listed ({error}); check the path and the rights") from error
+        if not there:
             raise UsageError(f"{uri}: no such input; check the path and the run date")
         root = fixed_root(storage.canonical(uri))
         kept = [file for file in listed if file.uri == root or not is_hidden(file.uri, root)]
@@ -96,7 +100,10 @@ def model_metadata(uri: str) -> dict[str, str]:
     """The saved model's metadata files, relative path to text. Raises `UsageError` if nothing is there."""
     storage = storage_for(uri)
     root = storage.canonical(uri)
-    files = [file.uri for file in storage.find(uri)]
+    try:
+        files = [file.uri for file in storage.find(uri)]
+    except OSError as error:
+        raise UsageError(f"{uri}: cannot be listed ({error}); check the path and the rights") from error
     if not files:
         raise UsageError(f"{uri}: no model there; check --model")
     paths = {path[len(root) :].lstrip("/"): path for path in files}

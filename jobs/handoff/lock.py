@@ -67,12 +67,18 @@ class OutputLock:
         return found
 
     def _remove_if_dead(self) -> None:
-        holder = self._holder()
-        if holder is None:
+        try:
+            holder = json.loads(self._storage.read(self._uri))
+            float(holder["alive"]), int(holder["pid"])
+        except FileNotFoundError:
             return
-        age = time.time() - float(holder.get("alive", 0))
+        except (ValueError, TypeError, KeyError):
+            # locks appear whole: this one lost its content in a power cut, and its owner with it
+            self._storage.delete(self._uri)
+            return
+        age = time.time() - float(holder["alive"])
         here = holder.get("host") == socket.gethostname()
-        if age < STALE_SECONDS and not (here and not _runs(int(holder.get("pid", 0)))):
+        if age < STALE_SECONDS and not (here and not _runs(int(holder["pid"]))):
             raise RunUnderWayError(
                 f"{self._uri}: another run (process {holder.get('pid')} on {holder.get('host')}) is under way, last seen "
                 f"{age:.0f} s ago; wait for it; should it be dead, its lock lapses after {STALE_SECONDS:.0f} s"

@@ -109,9 +109,10 @@ class Publication:
         return [file for file in found if file.uri.rsplit("/", 1)[-1].startswith("part-")]
 
     def clean(self) -> None:
-        """Remove this run's staging and give up its half-finished uploads."""
+        """Remove this run's staging, half-finished uploads, and a folder that got no manifest."""
         self._storage.abort_uploads(self._output)
         self._storage.delete(join(self._output, STAGING))
+        clear_unpublished(self._storage, self._output)
 
 
 def published_runs(storage: Storage, output: str) -> dict[str, str]:

@@ -4,17 +4,18 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, Optional
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from jobs.handoff.storage import CHUNK, Assembled, FileInfo, has_wildcard, matches
 
 MIN_PART = 5 << 20  # S3 takes no smaller part, except as the last
 MAX_COPY = 1 << 30  # well under the 5 GiB that one UploadPartCopy may move
-NOT_THERE = ("404", "NoSuchKey", "NotFound")
+NOT_THERE = ("404", "NoSuchKey", "NotFound", "NoSuchBucket")
 
 
 class S3Storage:
@@ -32,6 +33,7 @@ class S3Storage:
 
     def find(self, uri: str) -> list[FileInfo]:
         bucket, key = _split(uri)
+        key = key.rstrip("/") if has_wildcard(key) else key
         if has_wildcard(key):
             fixed = re.split(r"[*?\[]", key, maxsplit=1)[0]
             depth = key.count("/")
@@ -50,32 +52,34 @@ class S3Storage:
     def exists(self, uri: str) -> bool:
         bucket, key = _split(uri)
         folder = key.rstrip("/") + "/" if key else ""
-        return bool(self.client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("KeyCount")) or bool(
-            self.find(uri)
-        )
+        try:
+            with _told(uri):
+                below = self.client.list_objects_v2(Bucket=bucket, Prefix=folder, MaxKeys=1).get("KeyCount")
+        except FileNotFoundError:
+            return False
+        return bool(below or self.find(uri))
 
     def canonical(self, uri: str) -> str:
         return "s3://" + "/".join(_split(uri)).rstrip("/")
 
     def _objects(self, bucket: str, prefix: str) -> Iterator[FileInfo]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
-        for page in pages:
-            for item in page.get("Contents", []):
-                if not item["Key"].endswith("/"):
-                    yield FileInfo(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
+        with suppress(FileNotFoundError), _told(f"s3://{bucket}/{prefix}"):
+            for page in pages:
+                for item in page.get("Contents", []):
+                    if not item["Key"].endswith("/"):
+                        yield FileInfo(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
 
     def read(self, uri: str, *, limit: Optional[int] = None) -> bytes:
         bucket, key = _split(uri)
         ranged: dict[str, Any] = {} if limit is None else {"Range": f"bytes=0-{limit - 1}"}
-        try:
-            body: bytes = self.client.get_object(Bucket=bucket, Key=key, **ranged)["Body"].read()
-        except ClientError as error:
-            code = error.response["Error"]["Code"]
-            if code in ("416", "InvalidRange"):  # a range of an empty object
-                return b""
-            if code in NOT_THERE:
-                raise FileNotFoundError(uri) from error
-            raise
+        with _told(uri):
+            try:
+                body: bytes = self.client.get_object(Bucket=bucket, Key=key, **ranged)["Body"].read()
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("416", "InvalidRange"):  # a range of an empty object
+                    return b""
+                raise
         return body
 
     def write(self, uri: str, data: bytes) -> None:
@@ -199,6 +203,20 @@ def share_credentials() -> None:
         "AWS_SESSION_TOKEN": frozen.token,
     }
     os.environ.update({name: value for name, value in named.items() if value})
+
+
+@contextmanager
+def _told(uri: str) -> Iterator[None]:
+    """The store's refusals as the errors that a disk would give."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in NOT_THERE:
+            raise FileNotFoundError(f"{uri}: not there ({code})") from error
+        raise OSError(f"{uri}: {error}") from error
+    except BotoCoreError as error:  # no credentials, no connection
+        raise OSError(f"{uri}: {error}") from error
 
 
 def _split(uri: str) -> tuple[str, str]:

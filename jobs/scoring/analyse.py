@@ -53,7 +53,9 @@ def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy
 
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
-        analysed = frame.select(F.expr(expression))
+        # a rule's expressions are put into larger ones: each must be whole by itself
+        whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
+        analysed = frame.select(F.expr(whole))
     except Exception as error:  # parse and analysis errors differ by Spark version
         raise ModelMismatchError(
             f"{spot}: {expression!r}: {_said(error)}; the columns are {', '.join(frame.columns)[:300]}"
@@ -68,13 +70,16 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
             raise ModelMismatchError(
                 f"{spot}: {expression!r}: {node.prettyName()} is not allowed; use deterministic functions of the row's columns"
             )
-    if plan.getClass().getSimpleName() != "Project" or any(
-        "WindowExpression" in n.getClass().getName() for n in _nodes(plan.expressions())
-    ):
+    # what looks at other rows, or makes rows, adds nodes to the plan beside the one projection
+    if _height(analysed) != _height(frame) + 1 or plan.getClass().getSimpleName() != "Project":
         raise ModelMismatchError(
-            f"{spot}: {expression!r}: aggregates, windows and generators are not allowed; a rule sees one row"
+            f"{spot}: {expression!r}: sub-queries, aggregates, windows and generators are not allowed; a rule sees one row"
         )
     return analysed.schema.fields[0].dataType
+
+
+def _height(frame: Any) -> int:
+    return len(str(frame._jdf.queryExecution().analyzed().toString()).strip().splitlines())
 
 
 def _nodes(expressions: Any) -> Iterator[Any]:

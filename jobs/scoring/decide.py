@@ -17,7 +17,7 @@ def actions(scored: DataFrame, policy: Policy, primary_key: tuple[str, ...]) -> 
     """`scored` with a column `action`, null where the policy leaves the row out. Runs one job for each budget."""
     conditions: list[tuple[str, str]] = []
     for rule in policy.rules:
-        fits = f"coalesce(({rule.when}), false)"
+        fits = f"coalesce({sql.bracketed(rule.when)}, false)"
         if rule.limit is not None:
             taken = " OR ".join(f"({condition})" for condition, _ in conditions) or "false"
             candidates = scored.where(f"({fits}) AND NOT ({taken})")
@@ -77,7 +77,7 @@ def _within_budget(candidates: DataFrame, rule: Rule, primary_key: tuple[str, ..
     if not rule.limit:
         return "false"
     expression, descending = rule.order
-    order = [(expression, descending), *((sql.name(column), False) for column in primary_key)]
+    order = [(sql.bracketed(expression), descending), *((sql.name(column), False) for column in primary_key)]
     keys = [F.expr(term).alias(f"k{i}") for i, (term, _) in enumerate(order)]
     ranked = candidates.select(*keys).orderBy(
         *(F.desc_nulls_last(f"k{i}") if down else F.asc_nulls_last(f"k{i}") for i, (_, down) in enumerate(order))

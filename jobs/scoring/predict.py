@@ -18,8 +18,16 @@ PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
 
 
 def load(spark: SparkSession, uri: str) -> PipelineModel:
-    """The saved pipeline, set so that a row a stage cannot take is left out, and then accounted for, not fatal."""
-    model = PipelineModel.load(uri)
+    """The saved pipeline, set so that a row a stage cannot take is left out, and then accounted for, not fatal.
+
+    Raises `ModelMismatchError`.
+    """
+    try:
+        model: PipelineModel = PipelineModel.load(uri)
+    except Exception as error:  # whatever a file that is damaged or missing makes Spark say
+        raise ModelMismatchError(
+            f"model {uri}: cannot be loaded: {_first_line(error)}; copy it again, or fit and save it again"
+        ) from error
     for stage in _jvm_stages(model):
         # `skip` gives every other row exactly what `error` gives, and `error` would end the whole run
         if _has_skip(stage) and stage.getHandleInvalid() == "error":

@@ -4,6 +4,7 @@ CSV is read as text and split in generated code. A line with quotes takes an exa
 a quoted cell runs over a line end needs its lines stitched together (`records.py`), and only then is that done.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -21,7 +22,11 @@ from jobs.scoring import records, session, sql
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
 SHAPE, FILE, BLOCK, ROW_ID = "_na_shape", "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
-WHERE_FROM = ("_metadata.file_path AS " + FILE, "_metadata.file_block_start AS " + BLOCK)
+# decoded, so that files sort by name
+WHERE_FROM = (
+    f"url_decode(replace(_metadata.file_path, '+', '%2B')) AS {FILE}",
+    f"_metadata.file_block_start AS {BLOCK}",
+)
 
 
 @dataclass(frozen=True)
@@ -89,7 +94,9 @@ def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
 
 def places(spark: SparkSession, source: Source) -> DataFrame:
     """Where each block of each file starts: `FILE`, `BLOCK`, the first `ROW_ID` in it and the records before it."""
-    frames = [frame for _, frame in _csv_lines(spark, source)] + list(_parquet_frames(spark, source))
+    # a stitched file's rows are numbered by line already
+    whole = [frame.where(~F.col(FILE).isin(*source.broken)) for _, frame in _csv_lines(spark, source)]
+    frames = whole + _parquet_frames(spark, source)
     ids = reduce(DataFrame.unionAll, [frame.select(*PLACE) for frame in frames])
     blocks = ids.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias("first_id"), F.count("*").alias("n"))
     before = f"coalesce(sum(n) OVER (PARTITION BY {FILE} ORDER BY {BLOCK} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
@@ -101,12 +108,25 @@ def _csv_lines(spark: SparkSession, source: Source) -> list[tuple[Layout, DataFr
     line = "CASE WHEN endswith(value, '\\r') THEN left(value, length(value) - 1) ELSE value END AS line"
     located = [line, "value", *WHERE_FROM, f"monotonically_increasing_id() AS {ROW_ID}"]
     reader = _reader(spark).option("lineSep", "\n")
-    return [(layout, reader.text(files).selectExpr(*located)) for layout, files in source.csv.items()]
+    return [
+        (layout, reader.text(some).selectExpr(*located))
+        for layout, files in source.csv.items()
+        for some in _told_apart(files)
+    ]
 
 
 def _parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:
     located = ["*", *WHERE_FROM, f"monotonically_increasing_id() AS {ROW_ID}"]
-    return [_reader(spark).parquet(*files).selectExpr(*located) for files in source.parquet]
+    return [
+        _reader(spark).parquet(*some).selectExpr(*located) for files in source.parquet for some in _told_apart(files)
+    ]
+
+
+def _told_apart(files: list[str]) -> list[list[str]]:
+    """Files whose names Spark takes for a glob, and the others: read together, it would read the others twice."""
+    odd = [uri for uri in files if re.search(r"[{}\[\]*?\\]", uri)]
+    plain = [uri for uri in files if uri not in odd]
+    return [some for some in (plain, odd) if some]
 
 
 def _reader(spark: SparkSession) -> Any:

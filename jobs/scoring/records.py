@@ -5,9 +5,11 @@ long as that ends in a record of the right width; otherwise the first line alone
 """
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Optional
 
+from pyspark.cloudpickle import register_pickle_by_value
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
@@ -39,6 +41,8 @@ def stitched(lines: DataFrame, layout: Layout) -> DataFrame:
     """Lines (with their place) into `cells`, `kind` and place; `_na_id` is the line the record starts on, from 1."""
     in_order = lines.repartition("_na_file").sortWithinPartitions("_na_file", "_na_block", "_na_id")
     width, header = layout.width, layout.header
+    # a worker need not have this project on its path: what runs there is sent along
+    register_pickle_by_value(sys.modules[__name__])  # type: ignore[no-untyped-call]
     rdd = in_order.select("_na_file", "value").rdd.map(tuple).mapPartitions(lambda part: stitch(part, width, header))
     spark: SparkSession = lines.sparkSession
     return spark.createDataFrame(rdd, OUTPUT, verifySchema=False)

@@ -6,6 +6,11 @@ def name(column: str) -> str:
     return "`" + column.replace("`", "``") + "`"
 
 
+def bracketed(expression: str) -> str:
+    """An expression of somebody else's writing as part of a larger one; the line end closes a comment in it."""
+    return f"({expression}\n)"
+
+
 def text(value: str) -> str:
     """A string literal as SQL, every character kept."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")

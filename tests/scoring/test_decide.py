@@ -1,6 +1,7 @@
 """What becomes of a scored row: the first rule that fits, exact budgets, and what a policy may not say."""
 
 import csv
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from tests.support.runs import Score
 COLUMNS = {"id": "id", "action": "action"}
 
 
-def actions_of(plain: Score, tmp_path: Path, xs: dict[str, float], policy: dict[str, Any]) -> dict[str, str]:
+def actions_of(plain: Score, tmp_path: Path, xs: Mapping[str, float], policy: dict[str, Any]) -> dict[str, str]:
     """Published id to action, after a run over `xs`."""
     (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{key},{x}\n" for key, x in xs.items()))
     ended = plain(input=tmp_path / "in.csv", policy={"columns": COLUMNS, **policy})

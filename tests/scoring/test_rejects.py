@@ -1,14 +1,16 @@
 """Every row is accounted for: which rows are rejected, with which reason, and where they stood."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
 from jobs.scoring import session
+from tests.support import models
 from tests.support.runs import Score, table
 
-TYPES = {
+TYPES: dict[str, Any] = {
     "fields": [
         {"name": "id", "type": "string", "constraints": {"maxLength": 6, "pattern": "[a-z0-9]+"}},
         {"name": "n", "type": "integer", "constraints": {"minimum": 0}},
@@ -21,7 +23,7 @@ TYPES = {
     ],
     "missingValues": ["", "NA"],
 }
-COLUMNS = [field["name"] for field in TYPES["fields"]]  # type: ignore[index]
+COLUMNS = [field["name"] for field in TYPES["fields"]]
 # a row and its reason; "" for a good one
 ROWS = [
     ("ok1,1,1.5,2024-02-29,2024-01-01T00:00:00Z,true,a,1.25", ""),
@@ -60,7 +62,8 @@ def test_each_bad_row_is_rejected_with_its_reason_its_line_and_its_cells(
     lines = [",".join(COLUMNS), *(row for row, _ in ROWS)]
     (tmp_path / "in.csv").write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
     policy = {"actions": [], "otherwise": "keep", "columns": {name: name for name in COLUMNS}}
-    ended = plain(input=tmp_path / "in.csv", schema=TYPES, policy=policy, max_rejects="100%")
+    model = models.sql_model("SELECT *, 1.0D AS prediction FROM __THIS__", tmp_path / "model")
+    ended = plain(input=tmp_path / "in.csv", model=model, schema=TYPES, policy=policy, max_rejects="100%")
     assert ended.code == 0, ended.stderr
     expected = {number: reason for number, (_, reason) in enumerate(ROWS, start=2) if reason}
     assert ended.reasons == expected

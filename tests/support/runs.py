@@ -36,7 +36,7 @@ class Ended:
     @property
     def run(self) -> Path:
         """The folder of the run, published or refused."""
-        run_id = self.summary["run_id"]
+        run_id = str(self.summary["run_id"])
         return self.output / "refused" / run_id if self.summary["status"] == "refused" else self.output / run_id
 
     @property

@@ -1,0 +1,241 @@
+"""The same on S3: a real server, the real S3A file system, the magic committer, and joining on the server's side."""
+
+import hashlib
+import json
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.handoff.s3 import S3Storage
+from jobs.handoff.storage import Assembled, FileInfo
+from tests.conftest import XS, XS_POLICY, Store
+from tests.support.runs import Score, environment, finished, start
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def bucket(store: Any, request: pytest.FixtureRequest) -> str:
+    """A bucket for one test."""
+    name = "b" + hashlib.sha256(request.node.name.encode()).hexdigest()[:20]
+    store.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    return name
+
+
+@pytest.fixture
+def uploaded(store: Any, bucket: str, plain_model: Path, tmp_path: Path) -> Score:
+    """`score` with model, schema, policy and output on S3."""
+    for path in plain_model.rglob("*"):
+        if path.is_file() and not path.name.endswith(".crc"):
+            store.upload_file(str(path), bucket, f"models/plain/{path.relative_to(plain_model)}")
+    store.put_object(Bucket=bucket, Key="schema.json", Body=json.dumps(XS).encode())
+    store.put_object(Bucket=bucket, Key="policy.json", Body=json.dumps(XS_POLICY).encode())
+    root = f"s3://{bucket}"
+    uris = {"model": f"{root}/models/plain/", "schema": f"{root}/schema.json", "policy": f"s3a://{bucket}/policy.json"}
+    return Score(tmp_path, {**uris, "output": f"{root}/out"})
+
+
+def keys(store: Any, bucket: str, prefix: str = "out") -> dict[str, int]:
+    """The objects under `prefix` with their sizes."""
+    return {
+        item["Key"]: item["Size"] for item in store.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+    }
+
+
+def uploads(store: Any, bucket: str) -> list[str]:
+    """The keys of uploads that are neither finished nor given up."""
+    return [found["Key"] for found in store.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
+
+
+@pytest.fixture
+def began(store_process: Store) -> int:
+    """How far the server's log of requests was when the test began."""
+    return store_process.log.stat().st_size
+
+
+def noted(store_process: Store, began: int) -> list[dict[str, Any]]:
+    """The server's requests since the test began."""
+    with store_process.log.open() as file:
+        file.seek(began)
+        return [json.loads(line) for line in file]
+
+
+def test_a_whole_run_on_s3_gives_the_local_runs_bytes_joined_by_the_server(
+    store: Any, bucket: str, uploaded: Score, plain: Score, store_process: Store,
+    began: int, tmp_path: Path,
+) -> None:  # fmt: skip
+    text = "id,x\n" + "".join(f"{n:05d},{n}\n" for n in range(3000)) + "bad,row\n"
+    (tmp_path / "in.csv").write_text(text)
+    store.put_object(Bucket=bucket, Key="in/a.csv", Body=text.encode())
+    policy = {**XS_POLICY, "columns": {**XS_POLICY["columns"], "long": "repeat(id, 900)"}}  # type: ignore[dict-item]
+    local = plain(input=tmp_path / "in.csv", policy=policy, max_rejects=1)
+    ended = uploaded(input=f"s3a://{bucket}/in/*.csv", policy=policy, max_rejects=1)
+    assert ended.code == 0, ended.stderr
+    folder = "out/2026-11-22"
+    found = keys(store, bucket)
+    assert set(found) == {f"{folder}/{name}" for name in ("actions.csv", "rejects.csv", "datapackage.json")} | {
+        "out/latest.json"
+    }
+    content = store.get_object(Bucket=bucket, Key=f"{folder}/actions.csv")["Body"].read()
+    assert content == (local.run / "actions.csv").read_bytes()
+    assert len(content) > 12 * MIB
+    manifest = json.loads(store.get_object(Bucket=bucket, Key=f"{folder}/datapackage.json")["Body"].read())
+    assert manifest["resources"][0]["hash"] == "sha256:" + hashlib.sha256(content).hexdigest()
+    rejects = store.get_object(Bucket=bucket, Key=f"{folder}/rejects.csv")["Body"].read().decode().splitlines()
+    assert rejects[1] == f"bad,row,type-error:x,s3://{bucket}/in/a.csv,3002"
+    seen = noted(store_process, began)
+    to_final = [entry for entry in seen if entry["path"].endswith(f"{folder}/actions.csv") and entry["method"] == "PUT"]
+    assert any(entry["copy_source"] for entry in to_final), "UploadPartCopy was not used"
+    # only what fills the header up to a part of the least size passes through the driver
+    assert sum(entry["bytes"] for entry in to_final if not entry["copy_source"]) <= 5 * MIB + 1000
+    assert any("__magic" in entry["path"] for entry in seen), "the magic committer was not at work"
+    success = [
+        entry["bytes"] for entry in seen if entry["path"].endswith("/actions/_SUCCESS") and entry["method"] == "PUT"
+    ]
+    assert success
+    assert min(success) > 0, "an empty _SUCCESS is the classic committer's"
+    again = uploaded(input=f"s3://{bucket}/in", policy=policy, max_rejects=1)
+    assert (again.code, again.summary["status"]) == (0, "nothing-to-do")
+    assert uploads(store, bucket) == []
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        [6 * MIB, MIB, 100, 12 * MIB, 3 * MIB],
+        [100, 5 * MIB, 5 * MIB - 1, 0, 11 * MIB],
+        [2 * MIB, 2 * MIB, 2 * MIB, 7],
+        [10, 20],
+        [],
+        [16 * MIB],
+    ],
+    ids=str,
+)
+def test_parts_of_any_size_are_joined_in_order_and_big_ones_by_the_server(
+    store: Any, bucket: str, store_process: Store, began: int, sizes: list[int]
+) -> None:
+    chance = random.Random(5)
+    contents = [chance.randbytes(size) for size in sizes]
+    parts = []
+    for number, content in enumerate(contents):
+        store.put_object(Bucket=bucket, Key=f"parts/part-{number:05d}", Body=content)
+        parts.append(FileInfo(f"s3://{bucket}/parts/part-{number:05d}", len(content), ""))
+    made = S3Storage().assemble(b"header\n", parts, f"s3://{bucket}/whole.csv")
+    whole = b"header\n" + b"".join(contents)
+    assert store.get_object(Bucket=bucket, Key="whole.csv")["Body"].read() == whole
+    assert made == Assembled(len(whole), whole.count(b"\n"), hashlib.sha256(whole).hexdigest())
+    sent = [entry for entry in noted(store_process, began) if entry["path"] == f"/{bucket}/whole.csv"]
+    through_here = sum(entry["bytes"] for entry in sent if "partNumber" in entry["query"] and not entry["copy_source"])
+    small = sum(size for size in sizes if size < 5 * MIB)
+    joints = sum(1 for size in sizes if size >= 5 * MIB)
+    if joints:
+        assert any(entry["copy_source"] for entry in sent)
+        # of a big part at most what fills its small neighbours up to a part of their own
+        assert through_here <= small + joints * 5 * MIB + len(b"header\n")
+    assert uploads(store, bucket) == []
+
+
+def test_what_a_failed_or_dead_run_left_is_cleared_away_and_other_outputs_are_not_touched(
+    store: Any, bucket: str, uploaded: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,1\nb,two\n")
+    for key in ("out/2026-11-22/actions.csv", "out-eu/2026-11-22/actions.csv"):
+        store.create_multipart_upload(Bucket=bucket, Key=key)
+    store.put_object(Bucket=bucket, Key="out-eu/_staging/x", Body=b"theirs")
+    read_back = S3Storage._read_back
+
+    def failing(self: S3Storage, uri: str) -> Assembled:
+        if uri.endswith("rejects.csv"):
+            raise OSError("the store went away")
+        return read_back(self, uri)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(S3Storage, "_read_back", failing)
+        failed = uploaded(input=f"s3://{bucket}/in/", max_rejects=1)
+    assert failed.code == 5
+    assert "the store went away; nothing was published" in failed.error
+    assert keys(store, bucket, "out/") == {}
+    assert uploads(store, bucket) == ["out-eu/2026-11-22/actions.csv"]
+    assert keys(store, bucket, "out-eu/") == {"out-eu/_staging/x": 6}
+
+
+def test_an_upload_that_breaks_off_is_given_up(store: Any, bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.put_object(Bucket=bucket, Key="part-0", Body=b"x" * 6 * MIB)
+    upload = S3Storage._upload
+
+    def broken(self: S3Storage, *given: Any) -> Iterator[dict[str, Any]]:
+        yield next(iter(upload(self, *given)))
+        raise ConnectionError("cable pulled")
+
+    monkeypatch.setattr(S3Storage, "_upload", broken)
+    with pytest.raises(ConnectionError):
+        S3Storage().assemble(b"h\n", [FileInfo(f"s3://{bucket}/part-0", 6 * MIB, "")], f"s3://{bucket}/whole.csv")
+    assert uploads(store, bucket) == []
+    assert "whole.csv" not in keys(store, bucket, "")
+
+
+def test_after_a_power_cut_on_s3_nothing_counts_as_published_and_the_next_run_publishes(
+    store: Any, bucket: str, uploaded: Score, store_process: Store
+) -> None:
+    store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,1\nb,2\n")
+    options = {**uploaded.defaults, "input": f"s3://{bucket}/in", "run_date": "2026-11-22"}
+    env = environment(**store_process.env, NIGHTLY_ACTIONS_KILL_AFTER="assemble-actions")
+    killed = finished(start("score", *uploaded.arguments(options), env=env), Path())
+    assert killed.code == -signal.SIGKILL, killed.stderr
+    left = keys(store, bucket)
+    assert not [key for key in left if key.endswith(("datapackage.json", "latest.json"))]
+    assert [key for key in left if "_staging" in key]
+    ended = uploaded(input=f"s3://{bucket}/in")
+    assert ended.code == 0, ended.stderr
+    assert ended.summary["run_id"] == "2026-11-22"
+    assert not [key for key in keys(store, bucket) if "_staging" in key or "_lock" in key]
+    assert json.loads(store.get_object(Bucket=bucket, Key="out/latest.json")["Body"].read())["run_id"] == "2026-11-22"
+
+
+def test_a_bucket_or_object_that_is_not_there_is_told_in_one_line(store: Any, bucket: str, uploaded: Score) -> None:
+    store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,1\n")
+    store.put_object(Bucket=bucket, Key="void/", Body=b"")
+    here = f"s3://{bucket}/in"
+    for code, said, options in (
+        (2, "s3://no-such-bucket/in", {"input": "s3://no-such-bucket/in"}),
+        (2, "/i: no such input", {"input": f"s3://{bucket}/i"}),
+        (3, "/void: no files in it", {"input": f"s3://{bucket}/void"}),
+        (2, "s3://no-such-bucket/s.json", {"input": here, "schema": "s3://no-such-bucket/s.json"}),
+        (2, "/p.json", {"input": here, "policy": f"s3://{bucket}/p.json"}),
+        (2, "/nowhere", {"input": here, "model": f"s3://{bucket}/nowhere"}),
+        (2, "s3://no-such-bucket/m", {"input": here, "model": "s3://no-such-bucket/m"}),
+        (5, "no-such-bucket", {"input": here, "output": "s3://no-such-bucket/out"}),
+        (2, "gs:// is not supported", {"input": "gs://b/in"}),
+    ):
+        ended = uploaded(**options)
+        assert ended.code == code, (said, ended.stderr)
+        assert said in ended.error
+
+
+def test_listing_lock_and_status_mean_the_same_as_on_a_disk(store: Any, bucket: str) -> None:
+    for key in ("in/b.csv", "in/a.csv", "in/deep/c.csv", "in2/d.csv", "in/x.txt"):
+        store.put_object(Bucket=bucket, Key=key, Body=b"12")
+    storage = S3Storage()
+    root = f"s3://{bucket}"
+
+    def found(uri: str) -> list[str]:
+        return [file.uri.removeprefix(f"{root}/") for file in storage.find(uri)]
+
+    below = ["in/a.csv", "in/b.csv", "in/deep/c.csv", "in/x.txt"]
+    assert found(f"{root}/in") == found(f"{root}/in/") == below
+    assert found(f"s3a://{bucket}/in/*.csv") == below[:2]
+    assert found(f"{root}/in*") == found(f"{root}/in*/") == [*below, "in2/d.csv"]
+    assert storage.exists(f"{root}/in")
+    assert not storage.exists(f"{root}/i")
+    assert storage.create(f"{root}/lock", b"1")
+    assert not storage.create(f"{root}/lock", b"2")
+    assert storage.read(f"{root}/lock") == b"1"
+    assert storage.read(f"{root}/in/a.csv", limit=1) == b"1"
+    with pytest.raises(FileNotFoundError):
+        storage.read(f"{root}/none")
+    storage.delete(f"{root}/in")
+    assert keys(store, bucket, "in") == {"in2/d.csv": 2}

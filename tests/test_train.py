@@ -1,0 +1,54 @@
+"""The worked example: what `train` keeps beside the model, and what it refuses."""
+
+import json
+import statistics
+from pathlib import Path
+
+import pytest
+
+from jobs import train
+from jobs.errors import InputRefusedError, UsageError
+from tests.support.runs import HOUSING, REPO, SCHEMA, Score, table
+
+
+def test_the_baseline_says_what_the_training_data_looked_like(housing_model: Path) -> None:
+    kept = json.loads(housing_model.with_name("housing.baseline.json").read_text())
+    rows = table(HOUSING / "train.csv")
+    assert kept["rows"] == len(rows) == 333
+    assert set(kept["columns"]) == {"crim", "zn", "indus", "prediction"}
+    for column in ("crim", "zn", "indus"):
+        values = [float(row[column]) for row in rows]
+        quantiles = kept["columns"][column]["quantiles"]
+        assert (quantiles["0.0"], quantiles["1.0"]) == (min(values), max(values))
+        assert quantiles["0.5"] == statistics.median_low(values)
+        assert kept["columns"][column]["null_rate"] == 0.0
+
+
+def test_the_committed_example_is_the_model_that_train_makes(score: Score, housing_model: Path) -> None:
+    fresh = score(input=HOUSING / "test.csv")
+    kept = score(
+        input=HOUSING / "test.csv", model=REPO / "examples" / "housing" / "model", output=score.folder / "kept"
+    )
+    assert kept.actions == fresh.actions
+    assert len(kept.actions) == 173
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "said"),
+    [
+        ({"features": "crim,rooms"}, UsageError, "'rooms' is not in the schema"),
+        ({"model": "."}, UsageError, "there is something already"),
+        ({"label": "price"}, InputRefusedError, "no column 'price'"),
+        ({"input": "nowhere.csv"}, UsageError, "no such input"),
+    ],
+)
+def test_what_does_not_fit_is_refused_before_spark_starts(
+    tmp_path: Path, options: dict[str, str], kind: type[Exception], said: str
+) -> None:
+    given = {
+        "input": str(HOUSING / "train.csv"), "schema": str(SCHEMA), "label": "medv", "features": "crim,zn,indus",
+        "model": str(tmp_path / "model"), **options,
+    }  # fmt: skip
+    with pytest.raises(kind, match=said):
+        train.train(**given)
+    assert not (tmp_path / "model").exists()
