@@ -40,6 +40,11 @@ def spark_home() -> Path:
     return Path(pyspark.__file__).parent
 
 
+def java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    return f"{home}/bin/java" if home else "java"
+
+
 def free_ports(count: int) -> list[int]:
     sockets = [socket.socket() for _ in range(count)]
     for each in sockets:
@@ -182,7 +187,7 @@ class Yarn:
             "yarn.log.dir": str(self._folder / "logs"),
             **s3_settings(self._s3),
         }
-        command = ["java", "-Xmx512m", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-cp", classes]
+        command = [java(), "-Xmx512m", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-cp", classes]
         command += ["org.apache.hadoop.mapreduce.MiniHadoopClusterManager", "-nodfs", "-namenode", "file:///"]
         command += ["-rmport", str(manager), "-writeConfig", str(self._folder / "site.xml")]
         for name, value in settings.items():
@@ -254,7 +259,7 @@ class Yarn:
         write_defaults(self._folder / "conf", settings)
         tools = self._folder / "bin"
         tools.mkdir()
-        command = f'exec java -cp "{hadoop}:{classes}" org.apache.hadoop.yarn.client.cli.ApplicationCLI "$@"'
+        command = f'exec {java()} -cp "{hadoop}:{classes}" org.apache.hadoop.yarn.client.cli.ApplicationCLI "$@"'
         (tools / "yarn").write_text(f"#!/bin/bash\n{command}\n")
         (tools / "yarn").chmod(0o755)
 
