@@ -86,6 +86,15 @@ def test_packages_are_unpacked_and_on_the_path_of_driver_and_executors() -> None
     assert "spark.executorEnv.PYTHONPATH=./deps:./extras" in words
 
 
+def test_a_release_whose_python_must_be_named_names_it_for_driver_and_executors() -> None:
+    args = submission("step", a_job(release=release.from_label("emr-spark-8.0.0"))).parameters["Steps"][0]
+    named = [word for word in args["HadoopJarStep"]["Args"] if "PYSPARK_PYTHON" in word]
+    assert named == ["spark.yarn.appMasterEnv.PYSPARK_PYTHON=python3.11", "spark.executorEnv.PYSPARK_PYTHON=python3.11"]
+    assert "PYSPARK_PYTHON" not in repr(submission("step", a_job()).parameters), (
+        "EMR 7's default is the one we build for"
+    )
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
