@@ -218,13 +218,17 @@ def main(**values: Any) -> Mapping[str, Any]:
     6 another run is under way, 1 unexpected.
     """
     try:
-        date.fromisoformat(values["run_date"])
+        # later Pythons also take 20261122, a name that no run folder has
+        if date.fromisoformat(values["run_date"]).isoformat() != values["run_date"]:
+            raise ValueError("written in another form")
     except ValueError as error:
         raise click.BadParameter(
             f"{values['run_date']!r}: {error}; give YYYY-MM-DD", param_hint="--run-date"
         ) from error
     gates.allowed(values["max_rejects"], 0)
-    return score(Options.filled_in(values))
+    options = Options.filled_in(values)
+    with failures.explained(options):
+        return score(options)
 
 
 if __name__ == "__main__":

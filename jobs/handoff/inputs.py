@@ -55,7 +55,12 @@ def find(uris: tuple[str, ...]) -> Inputs:
     hidden: dict[str, None] = {}
     for uri in uris:
         storage = storage_for(uri)
-        listed = storage.find(uri)
+        try:
+            listed = storage.find(uri)
+        except OSError as error:
+            raise InputRefusedError(
+                f"{error.filename or uri}: {error.strerror}; take it out, or deliver it again"
+            ) from error
         if not listed and not storage.exists(uri):
             raise UsageError(f"{uri}: no such input; check the path and the run date")
         root = fixed_root(storage.canonical(uri))
@@ -126,5 +131,5 @@ def _unzipped(data: bytes, uri: str) -> bytes:
         return zlib.decompressobj(wbits=31).decompress(data, LONGEST_HEADER)
     except zlib.error as error:
         raise InputRefusedError(
-            f"{uri}: is not a gzip file ({error}); deliver it again or correct its ending"
+            f"{uri}: is no whole gzip file ({error}); deliver it again or correct its ending"
         ) from error

@@ -19,7 +19,10 @@ PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
 
 def load(spark: SparkSession, uri: str) -> PipelineModel:
     """The saved pipeline, set so that a row a stage cannot take is left out, and then accounted for, not fatal."""
-    model = PipelineModel.load(uri)
+    try:
+        model = PipelineModel.load(uri)
+    except Exception as error:  # py4j, Spark's analysis and Python stages each raise their own kind
+        raise ModelMismatchError(f"model {uri}: cannot be loaded: {_first_line(error)}; save it again") from error
     for stage in _jvm_stages(model):
         # `skip` gives every other row exactly what `error` gives, and `error` would end the whole run
         if _has_skip(stage) and stage.getHandleInvalid() == "error":

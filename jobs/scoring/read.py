@@ -21,6 +21,7 @@ from jobs.scoring import records, session, sql
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
 SHAPE, FILE, BLOCK, ROW_ID = "_na_shape", "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
+FIRST_ID, BEFORE = "_na_first_id", "_na_before"
 WHERE_FROM = ("_metadata.file_path AS " + FILE, "_metadata.file_block_start AS " + BLOCK)
 
 
@@ -88,12 +89,12 @@ def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
 
 
 def places(spark: SparkSession, source: Source) -> DataFrame:
-    """Where each block of each file starts: `FILE`, `BLOCK`, the first `ROW_ID` in it and the records before it."""
+    """Where each block of each file starts: `FILE`, `BLOCK`, `FIRST_ID` (the first `ROW_ID` in it) and how many records are `BEFORE` it."""
     frames = [frame for _, frame in _csv_lines(spark, source)] + list(_parquet_frames(spark, source))
     ids = reduce(DataFrame.unionAll, [frame.select(*PLACE) for frame in frames])
-    blocks = ids.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias("first_id"), F.count("*").alias("n"))
+    blocks = ids.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
     before = f"coalesce(sum(n) OVER (PARTITION BY {FILE} ORDER BY {BLOCK} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
-    return blocks.selectExpr(FILE, BLOCK, "first_id", f"{before} AS before")
+    return blocks.selectExpr(FILE, BLOCK, FIRST_ID, f"{before} AS {BEFORE}")
 
 
 def _csv_lines(spark: SparkSession, source: Source) -> list[tuple[Layout, DataFrame]]:
