@@ -267,5 +267,5 @@ class Yarn:
 def ensure_jars() -> None:
     """YARN comes from Maven Central, once; the S3 jars come with `./submit.sh setup`."""
     if not (YARN_JARS / ".complete").exists():
-        script = ROOT / "requirements" / "fetch-yarn.sh"
-        subprocess.run([script, YARN_JARS, spark_home() / "bin" / "spark-submit"], check=True, timeout=540)
+        script = ROOT / "requirements" / "fetch-jars.sh"
+        subprocess.run([script, "yarn", YARN_JARS, spark_home() / "bin" / "spark-submit"], check=True, timeout=540)
