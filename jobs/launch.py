@@ -192,7 +192,8 @@ def ending(unforeseen: type[JobError]) -> Iterator[None]:
     """The one place that exits: an error's line on stderr, and its exit code."""
     try:
         yield
-    except (JobError, ClientError, BotoCoreError) as problem:
+    except (JobError, ClientError, BotoCoreError, OSError) as problem:
+        # the store's own "not there" and "not yours" are OSErrors
         error = problem if isinstance(problem, JobError) else unforeseen(f"AWS: {problem}")
         for line in logs.masked(str(error)).splitlines():
             say(line)

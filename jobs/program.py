@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -64,8 +65,11 @@ def _part_stderr_from_stdout() -> None:
     """spark-submit sends a Python driver's stderr to its own stdout; take the one it was given itself."""
     if "PYSPARK_GATEWAY_PORT" not in os.environ:
         return
+    given = f"/proc/{os.getppid()}/fd/2"
     try:
-        sys.stderr = open(f"/proc/{os.getppid()}/fd/2", "w", buffering=1)  # noqa: SIM115
+        # a file, as in a YARN container, cannot be shared: one writer would overwrite the other
+        if not stat.S_ISREG(os.stat(given).st_mode):
+            sys.stderr = open(given, "w", buffering=1)  # noqa: SIM115
     except OSError:
         return  # no /proc, or not ours to open: the streams stay mixed, as spark-submit made them
 

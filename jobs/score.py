@@ -1,6 +1,5 @@
 """PROGRAM: score files with a saved pipeline and publish one CSV of actions, whole or not at all."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -219,15 +218,17 @@ def main(**values: Any) -> Mapping[str, Any]:
     6 another run is under way, 1 unexpected.
     """
     try:
-        if not re.fullmatch(r"\d{4}-\d{2}-\d{2}", values["run_date"]):  # ISO 8601 has other spellings of a date
-            raise ValueError("is not a date of that form")
-        date.fromisoformat(values["run_date"])
+        # later Pythons also take 20261122, a name that no run folder has
+        if date.fromisoformat(values["run_date"]).isoformat() != values["run_date"]:
+            raise ValueError("written in another form")
     except ValueError as error:
         raise click.BadParameter(
             f"{values['run_date']!r}: {error}; give YYYY-MM-DD", param_hint="--run-date"
         ) from error
     gates.allowed(values["max_rejects"], 0)
-    return score(Options.filled_in(values))
+    options = Options.filled_in(values)
+    with failures.explained(options):
+        return score(options)
 
 
 if __name__ == "__main__":

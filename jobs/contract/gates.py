@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 
 from jobs.errors import InputRefusedError, UsageError
 
@@ -43,4 +44,4 @@ def allowed(limit: str, rows_read: int) -> int:
     match = re.fullmatch(r"(\d+)|(\d+(?:\.\d+)?)%", limit.strip())
     if not match:
         raise UsageError(f"--max-rejects {limit!r}: give a count, as 10, or a rate of the rows read, as 0.5%")
-    return int(match[1]) if match[1] else int(rows_read * float(match[2]) / 100)
+    return int(match[1]) if match[1] else int(rows_read * Decimal(match[2]) / 100)

@@ -22,6 +22,7 @@ CONSTRAINTS = {"required", "unique", "minimum", "maximum", "enum", "pattern", "m
 # properties that say how a cell reads; ignoring one would read another value than the author meant
 LEXICAL = {"format": "default", "decimalChar": ".", "groupChar": "", "bareNumber": True}
 RESERVED = "_na_"
+REJECTS_OWN = ("_reasons", "_source", "_record")
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,12 @@ def _field(entry: Any, where: str) -> Field:
         raise UsageError(f'schema {where}: every field needs a "name"; found {json.dumps(entry)[:80]}')
     name, kind = entry["name"], entry.get("type", "string")
     spot = f"schema {where}: field {name!r}"
-    if name.startswith(RESERVED):
+    if name.lower().startswith(RESERVED):
         raise UsageError(f"{spot}: names that start with {RESERVED} are the job's own; rename the column")
+    if name.lower() in REJECTS_OWN:
+        raise UsageError(
+            f"{spot}: rejects.csv has a column of that name; leave it out (extra columns in the files are ignored)"
+        )
     if "`" in name or "\n" in name:
         raise UsageError(f"{spot}: a back-tick or line break in a column name is not supported; rename the column")
     if not isinstance(kind, str) or kind not in SPARK_TYPES:

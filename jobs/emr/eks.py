@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from jobs.emr import release as releases
-from jobs.emr.request import Call, Job, Phase, Snapshot, spark_settings
+from jobs.emr.request import Call, Job, Phase, Snapshot, joined, spark_settings
 from jobs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Eks:
                 "sparkSubmitJobDriver": {
                     "entryPoint": job.entry,
                     "entryPointArguments": list(job.arguments),
-                    "sparkSubmitParameters": shlex.join(words),
+                    "sparkSubmitParameters": joined(words),
                 }
             },
             "configurationOverrides": {

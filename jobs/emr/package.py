@@ -12,8 +12,6 @@ import tarfile
 import zipfile
 from dataclasses import dataclass
 
-import jobs
-import schemas
 from jobs.errors import UsageError
 
 CODE_ARCHIVE = "nightly-actions.zip"
@@ -40,8 +38,9 @@ class Artefact:
 def code_archive() -> Artefact:
     """The zip for `--py-files`: jobs/, schemas/ and click, which a Python 3.9 cluster lacks."""
     files: dict[str, bytes] = {}
-    for package, folder in (("jobs", jobs.__path__[0]), ("schemas", schemas.__path__[0]), ("click", _click())):
-        files |= _tree(folder, package)
+    _check_click()
+    for name in ("jobs", "schemas", "click"):
+        files |= _tree(_folder(name), name)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in sorted(files):
@@ -54,7 +53,7 @@ def code_archive() -> Artefact:
 
 def entry_point(program: str) -> Artefact:
     """The program's own file: spark-submit takes its main file beside the zip, not out of it."""
-    path = os.path.join(jobs.__path__[0], f"{program}.py")
+    path = os.path.join(_folder("jobs"), f"{program}.py")
     try:
         with open(path, "rb") as file:
             return Artefact(f"{program}.py", file.read())
@@ -91,11 +90,15 @@ def _tree(folder: str, root: str) -> dict[str, bytes]:
     return files
 
 
-def _click() -> str:
+def _folder(package: str) -> str:
+    """Where a package lies, without importing it: the launcher needs its files only."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise UsageError(f"the package {package} is not installed as files; install nightly-actions again")
+    return os.path.dirname(spec.origin)
+
+
+def _check_click() -> None:
     version = importlib.metadata.version("click")
     if not version.startswith("8.1."):
         raise UsageError(f"click {version} does not run on the Python 3.9 of EMR 7; install click 8.1 here")
-    spec = importlib.util.find_spec("click")
-    if spec is None or spec.origin is None:
-        raise UsageError("click is not installed as files; reinstall it")
-    return os.path.dirname(spec.origin)

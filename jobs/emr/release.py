@@ -60,6 +60,8 @@ def check_model(uri: str, *, release: Release, store: Store) -> str | None:
         metadata = json.loads(store.read(parts[0]).splitlines()[0])
     except PermissionError as error:
         return f"the model was not looked at before launch ({error}); the job itself will check it"
+    except FileNotFoundError as error:
+        raise ModelMismatchError(f"no saved model at {uri}: {error}; check --model") from error
     except (ValueError, IndexError) as error:
         raise ModelMismatchError(f"the model's metadata in {prefix} is not readable: {error}") from error
     saved_by = str(metadata.get("sparkVersion", ""))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from jobs.emr.release import Release
 
@@ -112,3 +113,15 @@ def spark_settings(job: Job, *, driver_env: str) -> list[str]:
         settings["spark.executorEnv.PYSPARK_PYTHON"] = job.release.python_command
     words = [word for name, value in settings.items() for word in ("--conf", f"{name}={value}")]
     return [*words, *job.spark]  # the caller's own come last and win
+
+
+def joined(words: Iterable[str]) -> str:
+    """The words as the one string that Serverless and EKS take. Quotes only where there is no way around them.
+
+    A `#` needs none there, and AWS's own examples of archives have none; a shell's quoting would add them.
+    """
+    return " ".join(_quoted(word) if re.search(r"[\s\"'\\]", word) or not word else word for word in words)
+
+
+def _quoted(word: str) -> str:
+    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'

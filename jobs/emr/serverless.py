@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from jobs.emr import release as releases
-from jobs.emr.request import Call, Job, Phase, Snapshot, spark_settings
+from jobs.emr.request import Call, Job, Phase, Snapshot, joined, spark_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,7 +69,7 @@ class Serverless:
                 "sparkSubmit": {
                     "entryPoint": job.entry,
                     "entryPointArguments": list(job.arguments),
-                    "sparkSubmitParameters": shlex.join(words),
+                    "sparkSubmitParameters": joined(words),
                 }
             },
             "configurationOverrides": {

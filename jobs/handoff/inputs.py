@@ -58,6 +58,10 @@ def find(uris: tuple[str, ...]) -> Inputs:
         try:
             listed = storage.find(uri)
             there = bool(listed) or storage.exists(uri)
+        except FileNotFoundError as error:
+            raise InputRefusedError(
+                f"{error.filename or uri}: {error.strerror}; take it out, or deliver it again"
+            ) from error
         except OSError as error:
             raise UsageError(f"{uri}: cannot be listed ({error}); check the path and the rights") from error
         if not there:
@@ -133,5 +137,5 @@ def _unzipped(data: bytes, uri: str) -> bytes:
         return zlib.decompressobj(wbits=31).decompress(data, LONGEST_HEADER)
     except zlib.error as error:
         raise InputRefusedError(
-            f"{uri}: is not a gzip file ({error}); deliver it again or correct its ending"
+            f"{uri}: is no whole gzip file ({error}); deliver it again or correct its ending"
         ) from error

@@ -3,9 +3,11 @@
 import json
 import os
 import socket
+import sys
 import threading
 import time
 import uuid
+from contextlib import suppress
 from typing import Any, Optional
 
 from jobs.errors import HandOffError, RunUnderWayError
@@ -43,9 +45,12 @@ class OutputLock:
     def __exit__(self, *_: object) -> None:
         self._done.set()
         self._keeper.join()
-        holder = self._holder()
-        if holder and holder.get("token") == self._token:
-            self._storage.delete(self._uri)
+        try:
+            holder = self._holder()
+            if holder and holder.get("token") == self._token:
+                self._storage.delete(self._uri)
+        except Exception as error:  # the run's own end must not be hidden by it
+            print(f"{self._uri}: could not be removed ({error}); it lapses by itself", file=sys.stderr)
 
     def check(self) -> None:
         """Raise `HandOffError` if the lock was lost, as after a long sleep of the machine."""
@@ -87,9 +92,10 @@ class OutputLock:
 
     def _keep_fresh(self) -> None:
         while not self._done.wait(REFRESH_SECONDS):
-            holder = self._holder()
-            if holder and holder.get("token") == self._token:
-                self._storage.write(self._uri, self._content())
+            with suppress(Exception):  # a store that is away for a minute must not cost the lock
+                holder = self._holder()
+                if holder and holder.get("token") == self._token:
+                    self._storage.write(self._uri, self._content())
 
 
 def _runs(pid: int) -> bool:

@@ -1,5 +1,6 @@
 """One run from lock to summary: what is already published, where this run writes, and what becomes of it."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Optional
@@ -55,8 +56,11 @@ class Run:
         return {**told, "path": path} if path else told
 
     def clean(self) -> None:
-        """Leave nothing behind that costs money or confuses the next run."""
-        self._publication.clean()
+        """Leave nothing behind that costs money or confuses the next run, which cleans what this one cannot."""
+        try:
+            self._publication.clean()
+        except Exception as error:  # how the run ended must not be hidden by it
+            print(f"{self._options.output}: left for the next run to clean: {error}", file=sys.stderr)
 
 
 @contextmanager
@@ -78,6 +82,7 @@ def starting(
         same = None if options.force else publish.same_run(storage, runs, options.run_date, fingerprints)
         run = Run(options, found, fingerprints, steps, same or publish.next_run_id(runs, options.run_date), lock)
         try:
+            publish.remove_unfinished(storage, options.output, runs)
             publish.set_latest(storage, options.output)  # a run may have died just before this
             yield run, join(options.output, same) if same else None
         except JobError as error:

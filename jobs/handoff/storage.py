@@ -3,12 +3,14 @@
 A store lists, reads and writes files by URI and can put the parts that Spark wrote together into one file.
 """
 
+import errno
 import fnmatch
 import glob
 import hashlib
 import os
 import re
 import shutil
+import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -156,8 +158,10 @@ class LocalStorage:
             yield from (os.path.join(folder, name) for name in names)
 
     def _info(self, path: str) -> FileInfo:
-        stat = os.stat(path)
-        return FileInfo(path, stat.st_size, str(stat.st_mtime_ns))
+        found = os.stat(path)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "not a regular file", path)  # reading a pipe could wait for ever
+        return FileInfo(path, found.st_size, str(found.st_mtime_ns))
 
     def exists(self, uri: str) -> bool:
         return os.path.exists(self.path(uri))

@@ -10,22 +10,38 @@ from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy
 from jobs.contract.table_schema import TableSchema
-from jobs.errors import ModelMismatchError
-from jobs.scoring import decide, predict, sql
+from jobs.errors import ModelMismatchError, UsageError
+from jobs.scoring import decide, predict, read, sql
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
 BANNED = {
     "CallMethodViaReflection", "CurrentDate", "CurrentTimestamp", "Now", "LocalTimestamp", "CurrentTime", "CurrentUser",
     "CurrentDatabase", "CurrentCatalog", "CurrentTimeZone", "InputFileName", "InputFileBlockStart", "InputFileBlockLength",
-    "PythonUDF", "ScalaUDF",
+    "PythonUDF", "ScalaUDF", "RaiseError", "AssertTrue", "TryReflect",
 }  # fmt: skip
+# steps after which there are other rows than before, so that none could be accounted for
+OTHER_ROWS = {
+    "Aggregate",
+    "Distinct",
+    "Except",
+    "Expand",
+    "Generate",
+    "GlobalLimit",
+    "Intersect",
+    "LocalLimit",
+    "Sample",
+    "Union",
+}
 NOT_FOR_A_CSV = (T.ArrayType, T.MapType, T.StructType, T.BinaryType, T.NullType, T.UserDefinedType)
 
 
 def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy: Policy, where: str) -> dict[str, str]:
     """The policy's columns with their Spark types. Raises `ModelMismatchError` naming the expression and what is wrong."""
-    nothing = spark.range(0).selectExpr(*(f"CAST(NULL AS {f.spark_type}) AS {sql.name(f.name)}" for f in schema.fields))
-    scored = predict.outputs(nothing, model)
+    _check_patterns(spark, schema)
+    columns = [f"CAST(NULL AS {f.spark_type}) AS {sql.name(f.name)}" for f in schema.fields]
+    places = [f"CAST(NULL AS string) AS {name}" for name in read.PLACE]
+    scored = predict.outputs(spark.range(0).selectExpr(*columns, *places), model).drop(*read.PLACE)
+    _check_rows_are_kept(scored)
     if decide.ACTION in (name.lower() for name in scored.columns):
         raise ModelMismatchError(
             f"policy {where}: the name 'action' is taken by a column of the schema or model; rename that"
@@ -51,37 +67,66 @@ def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy
     return {name: types[f"columns.{name}"].simpleString() for name in policy.columns}
 
 
+def _check_patterns(spark: SparkSession, schema: TableSchema) -> None:
+    jvm: Any = spark.sparkContext._jvm
+    for field in schema.fields:
+        try:
+            jvm.java.util.regex.Pattern.compile(field.constraints.get("pattern", ""))
+        except Exception as error:  # py4j wraps PatternSyntaxException
+            raise UsageError(
+                f"schema: field {field.name!r}: pattern {field.constraints['pattern']!r} does not compile in Java: "
+                f"{_said(error).split('PatternSyntaxException: ')[-1]}"
+            ) from error
+
+
+def _check_rows_are_kept(scored: DataFrame) -> None:
+    java: Any = scored
+    for node in _plan_nodes(java._jdf.queryExecution().analyzed()):
+        kind = node.getClass().getSimpleName()
+        if kind in OTHER_ROWS:
+            raise ModelMismatchError(
+                f"the model makes other rows of those it is given ({kind}), so none could be accounted for; "
+                f"a SQLTransformer must keep rows as they are, and give the same each time"
+            )
+
+
+def _plan_nodes(plan: Any) -> Iterator[Any]:
+    yield plan
+    children = plan.children()
+    for index in range(children.size()):
+        yield from _plan_nodes(children.apply(index))
+
+
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
         F.expr(expression)  # brackets around it would make a whole of `a) OR (b`
         # a rule's expressions are put into larger ones: each must be whole within brackets too
         whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
         analysed = frame.select(F.expr(whole))
+        java: Any = analysed
+        java._jdf.queryExecution().optimizedPlan()  # constants are worked out here, and may fail
     except Exception as error:  # parse and analysis errors differ by Spark version
         raise ModelMismatchError(
             f"{spot}: {expression!r}: {_said(error)}; the columns are {', '.join(frame.columns)[:300]}"
         ) from error
     if len(analysed.columns) != 1:
         raise ModelMismatchError(f"{spot}: {expression!r} is {len(analysed.columns)} columns; name one")
-    java: Any = analysed
     plan = java._jdf.queryExecution().analyzed()
-    for node in _nodes(plan.expressions()):
+    below: Any = frame
+    for node in reversed(list(_nodes(plan.expressions()))):  # the innermost is the one to name
         kind = node.getClass().getSimpleName()
         if kind in BANNED or "Subquery" in kind or kind in ("Exists", "ListQuery") or not node.deterministic():
             raise ModelMismatchError(
                 f"{spot}: {expression!r}: {node.prettyName()} is not allowed; use deterministic functions of the row's columns"
             )
-    # what looks at other rows, or makes rows, adds nodes to the plan beside the one projection
-    if _height(analysed) != _height(frame) + 1 or plan.getClass().getSimpleName() != "Project":
+    # Spark puts a node of its own between for whatever sees more than one row
+    if plan.getClass().getSimpleName() != "Project" or not plan.child().fastEquals(
+        below._jdf.queryExecution().analyzed()
+    ):
         raise ModelMismatchError(
             f"{spot}: {expression!r}: aggregates, windows and generators are not allowed; a rule sees one row"
         )
     return analysed.schema.fields[0].dataType
-
-
-def _height(frame: Any) -> int:
-    """How many nodes its plan has."""
-    return 1 + sum(1 for _ in _nodes(frame._jdf.queryExecution().analyzed().children()))
 
 
 def _nodes(expressions: Any) -> Iterator[Any]:

@@ -5,25 +5,40 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from jobs.contract.agreed import Options
-from jobs.errors import HandOffError, InputRefusedError, JobError, ModelMismatchError
+from jobs.errors import HandOffError, InputRefusedError, JobError, ModelMismatchError, UsageError
 
 # in the order they are tried: pattern of the whole text, the kind of error, and what to say
 KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
     (
-        r"EOFException|ZipException|incorrect (header|data) check|not a gzip",
+        r"NoSuchBucket|Unable to locate credentials|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken",
+        UsageError,
+        "the store does not know this bucket or these credentials",
+    ),
+    (
+        r"EOFException|ZipException|incorrect (header|data) check|not a gzip|org\.apache\.parquet|CANNOT_READ_FILE_FOOTER",
         InputRefusedError,
         "an input file is cut off or damaged",
     ),
     (r"FileNotFoundException|does not exist", InputRefusedError, "an input file has gone since it was listed"),
     (r"No space left on device", HandOffError, "the disk is full"),
-    (r"AccessDenied|Access Denied|Forbidden|status code: 403|Permission denied", HandOffError, "access is denied"),
+    (
+        r"AccessDenied|Access Denied|Forbidden|status code: 403|Permission denied|\(403\)",
+        HandOffError,
+        "access is denied",
+    ),
     (r"Read-only file system", HandOffError, "the output cannot be written"),
     (
-        r"SlowDown|Service ?Unavailable|status code: 50[03]|Unable to execute HTTP request",
+        r"SlowDown|Service ?Unavailable|InternalError|status code: 50\d|\(50\d\)|Unable to execute HTTP request"
+        r"|Could not connect to the endpoint|Connection (was closed|reset)|Read timeout|IncompleteRead",
         HandOffError,
         "the store did not answer",
     ),
     (r"MLUtils|org\.apache\.spark\.ml|PythonException", ModelMismatchError, "a stage of the model failed on a row"),
+    (
+        r"GeneratedClass|catalyst\.(expressions|util)|Spark\w+Exception: \[|DateTimeFormatter",
+        ModelMismatchError,
+        "an expression of the policy failed on a row",
+    ),
 )
 
 
@@ -35,7 +50,7 @@ def explained(options: Options) -> Iterator[None]:
     except JobError:
         raise
     except Exception as error:
-        text = f"{error}\n{getattr(error, 'java_exception', '') or ''}"
+        text = f"{type(error).__name__}: {error}\n{getattr(error, '_stackTrace', '') or ''}"
         for pattern, kind, meaning in KNOWN:
             if re.search(pattern, text):
                 raise kind(f"{meaning}: {_cause(text)}; {_where(text, options)}; nothing was published") from error
@@ -52,4 +67,9 @@ def _where(text: str, options: Options) -> str:
     match = re.search(r"reading file:? (\S+?)\.?\s", text + " ") or re.search(
         r"((?:file|s3a?):/\S+?)[\s,;'\"]", text + " "
     )
-    return f"see {match[1]}" if match else f"inputs {', '.join(options.inputs)}, output {options.output}"
+    return (
+        f"see {match[1]}"
+        if match
+        else "among model, schema, policy, inputs and output: "
+        + ", ".join((options.model, options.schema, options.policy, *options.inputs, options.output))
+    )

@@ -27,6 +27,7 @@ WHERE_FROM = (
     f"url_decode(replace(_metadata.file_path, '+', '%2B')) AS {FILE}",
     f"_metadata.file_block_start AS {BLOCK}",
 )
+FIRST_ID, BEFORE = "_na_first_id", "_na_before"
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,14 @@ def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
 
 
 def places(spark: SparkSession, source: Source) -> DataFrame:
-    """Where each block of each file starts: `FILE`, `BLOCK`, the first `ROW_ID` in it and the records before it."""
+    """For each block of each file its `FIRST_ID` (the lowest `ROW_ID` in it) and how many records are `BEFORE` it."""
     # a stitched file's rows are numbered by line already
     whole = [frame.where(~F.col(FILE).isin(*source.broken)) for _, frame in _csv_lines(spark, source)]
     frames = whole + _parquet_frames(spark, source)
     ids = reduce(DataFrame.unionAll, [frame.select(*PLACE) for frame in frames])
-    blocks = ids.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias("first_id"), F.count("*").alias("n"))
+    blocks = ids.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
     before = f"coalesce(sum(n) OVER (PARTITION BY {FILE} ORDER BY {BLOCK} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
-    return blocks.selectExpr(FILE, BLOCK, "first_id", f"{before} AS before")
+    return blocks.selectExpr(FILE, BLOCK, FIRST_ID, f"{before} AS {BEFORE}")
 
 
 def _csv_lines(spark: SparkSession, source: Source) -> list[tuple[Layout, DataFrame]]:

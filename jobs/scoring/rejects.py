@@ -34,7 +34,7 @@ def collect(
         late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
         found = found.unionAll(late.select(*columns))
     numbered = found.join(F.broadcast(read.places(spark, source)), [read.FILE, read.BLOCK], "left")
-    line = f"coalesce(before + {read.ROW_ID} - first_id + 1, {read.ROW_ID}) AS {RECORD}"
+    line = f"coalesce({read.BEFORE} + {read.ROW_ID} - {read.FIRST_ID} + 1, {read.ROW_ID}) AS {RECORD}"
     file = f"regexp_replace({read.FILE}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
     placed = numbered.selectExpr(*map(sql.name, schema.names), REASONS, file, line)
     # every file has one header; only a further one is a fault

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from jobs.emr import cluster, eks, release, serverless, step, targets
+from jobs.emr import cluster, eks, release, request, serverless, step, targets
 from jobs.emr.clients import Clients
 from jobs.emr.request import Call, Job
 from jobs.errors import UsageError
@@ -83,6 +84,30 @@ def test_packages_are_unpacked_and_on_the_path_of_driver_and_executors() -> None
     assert f"spark.archives={archives}" in words
     assert "spark.emr-serverless.driverEnv.PYTHONPATH=./deps:./extras" in words
     assert "spark.executorEnv.PYTHONPATH=./deps:./extras" in words
+
+
+def test_a_release_whose_python_must_be_named_names_it_for_driver_and_executors() -> None:
+    args = submission("step", a_job(release=release.from_label("emr-spark-8.0.0"))).parameters["Steps"][0]
+    named = [word for word in args["HadoopJarStep"]["Args"] if "PYSPARK_PYTHON" in word]
+    assert named == ["spark.yarn.appMasterEnv.PYSPARK_PYTHON=python3.11", "spark.executorEnv.PYSPARK_PYTHON=python3.11"]
+    assert "PYSPARK_PYTHON" not in repr(submission("step", a_job()).parameters), (
+        "EMR 7's default is the one we build for"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        pytest.param(
+            ["--conf", "spark.archives=s3://a/b.tar.gz#deps"], "--conf spark.archives=s3://a/b.tar.gz#deps", id="plain"
+        ),
+        pytest.param(["--conf", "a=-Dx=1 -Dy=2"], '--conf "a=-Dx=1 -Dy=2"', id="a space"),
+        pytest.param(["--conf", 'a={"b": 1}'], '--conf "a={\\"b\\": 1}"', id="quotes"),
+    ],
+)
+def test_settings_are_quoted_only_where_they_must_be(words: list[str], text: str) -> None:
+    assert request.joined(words) == text
+    assert shlex.split(text) == words
 
 
 def test_a_cluster_of_its_own_takes_the_settings_file_and_ends_with_the_run() -> None:

@@ -158,6 +158,21 @@ def test_a_model_that_is_not_there_is_refused_before_anything_is_sent(desk: Desk
     assert "no saved model at s3://data/nowhere" in said.stderr
 
 
+def test_a_model_or_staging_bucket_that_is_not_there_is_said_in_one_line(desk: Desk) -> None:
+    words = [word if word != "s3://data/model" else "s3://absent/model" for word in SCORE]
+    said = desk.run("serverless", command=words)
+    assert said.exit_code == 4
+    assert "no saved model at s3://absent/model" in said.stderr
+    desk.s3.client().delete_bucket(Bucket="staging")
+    for verb, rest in (
+        ("run", [*TARGETS["serverless"], "--", *SCORE]),
+        ("status", ["score-20261122-0123456789abcdef"]),
+    ):
+        said = desk.emr(verb, *rest)
+        assert said.exit_code in (10, 13)
+        assert "staging" in said.stderr.splitlines()[-1]
+
+
 def test_the_job_gets_a_boto3_that_runs_on_its_python_and_only_the_services_it_calls(
     cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

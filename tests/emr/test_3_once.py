@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +51,7 @@ def test_the_same_command_after_a_crash_finds_the_running_job_and_follows_it(des
     key = first.hear("run key ").split()[3]
     first.hear("files uploaded")
     while not desk.cloud.sent(SENDS[target]):
-        pass
+        time.sleep(0.05)
     first.signal(signal.SIGKILL)
     assert first.end().exit_code == -signal.SIGKILL
     assert desk.record(key)["ids"] == {}

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.emr import targets
+from jobs.emr import logs, targets
 from jobs.emr.clients import Clients
 from jobs.emr.follow import Follower, Interrupts, Pace
 from jobs.emr.record import Record, Records
 from jobs.emr.request import Snapshot
 from jobs.emr.staging import Store
 from jobs.errors import RunTimedOutError
+from tests.emr.cloud import runs
 from tests.emr.cloud.scripted import SUMMARY, Outcome
 from tests.emr.conftest import SCORE, STAGING, TARGETS, Desk
 
@@ -50,8 +52,9 @@ def test_a_failed_poll_is_not_a_failed_job(desk: Desk, target: str) -> None:
     assert said.stderr.count("asking again") == 2
 
 
-@ALL
-@pytest.mark.parametrize("code", [1, 2, 3, 4, 5, 6])
+@pytest.mark.parametrize(
+    ("target", "code"), [*((target, 3) for target in TARGETS), *(("serverless", code) for code in (1, 2, 4, 5, 6))]
+)
 def test_the_exit_code_is_that_of_score(desk: Desk, target: str, code: int) -> None:
     desk.machines.outcome = Outcome(seconds=0.1, exit_code=code, error="what went wrong, where, and the cure")
     said = desk.run(target)
@@ -181,6 +184,23 @@ def test_a_record_rebuilds_its_target_alone(desk: Desk) -> None:
         record = json.loads(desk.s3.text("staging", f"nightly/runs/{said.key}/1/record.json"))
         target = targets.make(record["kind"], record["settings"], clients=Clients())
         assert target.snapshot(record["ids"]).phase == "succeeded"
+
+
+def test_of_a_retried_job_the_newest_attempts_driver_is_read_with_what_was_rotated_away(desk: Desk) -> None:
+    """The layout of EMR Serverless; executors' logs lie beside the driver's."""
+    run = f"logs/applications/{runs.APPLICATION}/jobs/00r1"
+    for attempt in (1, 2):
+        base = f"{run}/attempts/{attempt}"
+        for name in ("SPARK_DRIVER/stdout.gz", "SPARK_DRIVER/archived/stderr_1.gz", "SPARK_EXECUTOR/1/stdout.gz"):
+            body = gzip.compress(f"{name} of attempt {attempt}".encode())
+            desk.s3.client().put_object(Bucket="staging", Key=f"{base}/{name}", Body=body)
+    settings = {"application_id": runs.APPLICATION, "role": runs.ROLE, "log_uri": "s3://staging/logs"}
+    target = targets.make("serverless", settings, clients=Clients())
+    texts = logs.Logs(target, {"job_run_id": "00r1"}, store=Store(desk.s3.client())).texts()
+    assert list(texts.values()) == [
+        "SPARK_DRIVER/stdout.gz of attempt 2",
+        "SPARK_DRIVER/archived/stderr_1.gz of attempt 2",
+    ]
 
 
 def all_works(desk: Desk) -> list[Work]:

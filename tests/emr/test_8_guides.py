@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 import signal
+import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -102,8 +103,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str, dict[str, Any
     def listening(self: emr_clients.Clients, **given: Any) -> None:
         plain(self, **given)
 
-        def note(params: dict[str, Any], event_name: str, **_: Any) -> None:
-            _, service, operation = event_name.split(".")
+        def note(params: dict[str, Any], event_name: str, **more: Any) -> None:
+            service, operation = event_name.split(".")[1:]
             heard.append((service, operation, dict(params)))
 
         self.events.register("provide-client-params.*.*", note)
@@ -135,13 +136,13 @@ def test_the_policy_allows_every_call_the_launcher_makes(
     desk.machines.outcome = Outcome(seconds=60)
     key = desk.emr("run", *TARGETS[target], "--detach", "--", *SCORE).key
     while desk.emr("status", key).summary["phase"] != "running":
-        pass
+        time.sleep(0.2)
     desk.emr("cancel", key)
     policy = statements(f"launcher-{target}")
     made = {(service, operation): p for service, operation, p in calls if not allowed(policy, service, operation, p)}
     assert made == {}, "calls that docs/iam does not allow"
     used = {f"{PREFIXES[service]}:{S3_ACTIONS.get(operation, operation)}" for service, operation, _ in calls}
-    granted = {action for each in policy for action in each["Action"]}
+    granted = {str(action) for statement in policy for action in statement["Action"]}
     # these are checked by AWS beside a call, and are no call of their own
     beside = {"iam:PassRole", "elasticmapreduce:AddTags", "emr-serverless:TagResource", "emr-containers:TagResource"}
     assert granted - beside == used, "no right that is not used"

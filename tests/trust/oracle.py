@@ -35,7 +35,7 @@ def records(case: Case) -> Iterator[dict[str, str]]:
     kept = [line for number, line in enumerate(data.split(b"\n"), start=1) if number not in left_out]
     # bytes that are no UTF-8 are left only in columns nobody reads
     text = b"\n".join(kept).decode("utf-8", errors="replace").removeprefix("\ufeff")
-    return csv.DictReader(io.StringIO(text, newline=""), strict=True)  # type: ignore[return-value]
+    return csv.DictReader(io.StringIO(text, newline=""), strict=True)
 
 
 def expected(case: Case, line: Line) -> dict[str, tuple[float, str]]:

@@ -1,6 +1,5 @@
 """Every case of the corpus: the right row with the right number, or a reject with the right reason; nothing else."""
 
-
 import pytest
 
 from tests.support.runs import Ended

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[3]
 S3_JARS = ROOT / ".jars" / "spark-3.5"
 YARN_JARS = ROOT / ".jars" / "yarn"
+# the jobs are short: compiling them for speed costs more than it gives on two cores
+SHORT_LIVED = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 # a cluster's own credentials: tests look for them where they must not be
 SECRETS = {"AWS_ACCESS_KEY_ID": "AKIAROLEOFTHECLUSTER", "AWS_SECRET_ACCESS_KEY": "secret-of-the-cluster-role"}
 
@@ -36,6 +38,11 @@ def spark_home() -> Path:
     import pyspark
 
     return Path(pyspark.__file__).parent
+
+
+def java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    return f"{home}/bin/java" if home else "java"
 
 
 def free_ports(count: int) -> list[int]:
@@ -69,6 +76,12 @@ def machine_environment(s3: S3, conf: Path) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "JAVA_HOME", "LANG") if name in os.environ}
     own = {"SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": "127.0.0.1", "SPARK_CONF_DIR": str(conf)}
     return {**kept, **own, "PYSPARK_PYTHON": sys.executable, **role_environment(s3)}
+
+
+def for_both() -> dict[str, str]:
+    """Settings that driver and executors share."""
+    shared = {"extraClassPath": f"{S3_JARS}/*", "extraJavaOptions": SHORT_LIVED}
+    return {f"spark.{who}.{name}": value for who in ("driver", "executor") for name, value in shared.items()}
 
 
 def write_defaults(conf: Path, settings: dict[str, str]) -> None:
@@ -118,7 +131,7 @@ class Containers:
         self._s3, self._folder = s3, folder
         settings = {f"spark.hadoop.{name}": value for name, value in s3_settings(s3).items()}
         settings |= {"spark.master": "local[2]", "spark.driver.memory": "1g", "spark.ui.enabled": "false"}
-        settings |= {f"spark.{who}.extraClassPath": f"{S3_JARS}/*" for who in ("driver", "executor")}
+        settings |= for_both()
         write_defaults(folder / "conf", settings)
 
     def run(self, job: str, driver: dict[str, Any], *, environment_prefix: str) -> Started:
@@ -174,7 +187,7 @@ class Yarn:
             "yarn.log.dir": str(self._folder / "logs"),
             **s3_settings(self._s3),
         }
-        command = ["java", "-Xmx512m", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-cp", classes]
+        command = [java(), "-Xmx512m", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-cp", classes]
         command += ["org.apache.hadoop.mapreduce.MiniHadoopClusterManager", "-nodfs", "-namenode", "file:///"]
         command += ["-rmport", str(manager), "-writeConfig", str(self._folder / "site.xml")]
         for name, value in settings.items():
@@ -198,6 +211,7 @@ class Yarn:
         """What command-runner does: the words as a command, with the cluster's Spark and YARN on the path."""
         environment = machine_environment(self._s3, self._folder / "conf")
         environment["HADOOP_CONF_DIR"] = str(self._folder / "hadoop")
+        environment["SPARK_SUBMIT_OPTS"] = SHORT_LIVED
         environment["SPARK_DIST_CLASSPATH"] = f"{S3_JARS}/*"  # spark-submit itself reads s3:// names
         environment["PATH"] = f"{self._folder / 'bin'}:{spark_home() / 'bin'}:{environment['PATH']}"
         return start(args, folder=self._folder / "steps" / job, environment=environment)
@@ -230,6 +244,7 @@ class Yarn:
             "spark.yarn.jars": f"local:{spark_home()}/jars/*",
             "spark.yarn.stagingDir": (self._folder / "staging").as_uri(),
             "spark.executor.instances": "1",
+            "spark.scheduler.minRegisteredResourcesRatio": "0",
             "spark.executor.memory": "600m",
             "spark.driver.memory": "900m",
             "spark.ui.enabled": "false",
@@ -240,11 +255,11 @@ class Yarn:
         }
         for name, value in role_environment(self._s3).items():
             settings |= {f"spark.yarn.appMasterEnv.{name}": value, f"spark.executorEnv.{name}": value}
-        settings |= {f"spark.{who}.extraClassPath": f"{S3_JARS}/*" for who in ("driver", "executor")}
+        settings |= for_both()
         write_defaults(self._folder / "conf", settings)
         tools = self._folder / "bin"
         tools.mkdir()
-        command = f'exec java -cp "{hadoop}:{classes}" org.apache.hadoop.yarn.client.cli.ApplicationCLI "$@"'
+        command = f'exec {java()} -cp "{hadoop}:{classes}" org.apache.hadoop.yarn.client.cli.ApplicationCLI "$@"'
         (tools / "yarn").write_text(f"#!/bin/bash\n{command}\n")
         (tools / "yarn").chmod(0o755)
 
@@ -252,5 +267,5 @@ class Yarn:
 def ensure_jars() -> None:
     """YARN comes from Maven Central, once; the S3 jars come with `./submit.sh setup`."""
     if not (YARN_JARS / ".complete").exists():
-        script = ROOT / "requirements" / "fetch-yarn.sh"
-        subprocess.run([script, YARN_JARS, spark_home() / "bin" / "spark-submit"], check=True, timeout=540)
+        script = ROOT / "requirements" / "fetch-jars.sh"
+        subprocess.run([script, "yarn", YARN_JARS, spark_home() / "bin" / "spark-submit"], check=True, timeout=540)

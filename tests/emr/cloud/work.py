@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.emr.cloud.s3 import S3
 
 LOG_SECONDS = 2  # how often the services that do so write the log of a running job
-STEP_SECONDS = 0.2  # how long a state before RUNNING lasts
+STEP_SECONDS = 0.1  # how long a state before RUNNING lasts
 
 
 class Running(Protocol):
@@ -58,7 +58,7 @@ class Work:
     started: float | None = None
     ended: float | None = None
     cancel_asked: float | None = None
-    log_delay: float = 0.5
+    log_delay: float = 0.3
     process: Running | None = None
 
     def __post_init__(self) -> None:
