@@ -49,7 +49,10 @@ def stitched(lines: DataFrame, layout: Layout) -> DataFrame:
 
 
 def stitch(lines: Iterable[tuple[str, str]], width: int, header: str) -> Iterator[Stitched]:
-    """(file, line) in order into (cells or None, kind, file, -1, line number), kinds as in `read`: 1 a header, 2 blank."""
+    """(file, line) in order into (cells, kind, file, -1, line number).
+
+    Kinds are those of `read`: 0 fine, 1 a header, 2 blank, 3 a quote that never closes, whose line is cut at its commas.
+    """
     ahead = _Ahead(lines)
     while (head := ahead.next()) is not None:
         file, number, raw = head
@@ -59,7 +62,8 @@ def stitch(lines: Iterable[tuple[str, str]], width: int, header: str) -> Iterato
         elif not line:
             yield None, 2, file, NO_BLOCK, number
         else:
-            yield _record(ahead, file, raw, width), 0, file, NO_BLOCK, number
+            cells = _record(ahead, file, raw, width)
+            yield cells or line.split(","), 3 if cells is None else 0, file, NO_BLOCK, number
 
 
 def cells_of(record: str) -> Optional[list[str]]:

@@ -77,6 +77,7 @@ def test_each_bad_row_is_rejected_with_its_reason_its_line_and_its_cells(
     by_id = {row["id"]: row for row in ended.rejects}
     assert by_id["t7"]["day"] == "24-2-3"
     assert by_id["C7"]["kind"] == "a"
+    assert by_id["q1"]["kind"] == '"a'  # cut at the commas, since the quotes do not say where it ends
     published = {row["id"]: row for row in ended.actions}
     assert published["ok2"] == {**dict.fromkeys(COLUMNS, ""), "id": "ok2", "kind": "b"}
     ok1 = "ok1,1,1.5,2024-02-29,2024-01-01T00:00:00Z,true,a,1.25"
