@@ -25,6 +25,9 @@ lint: setup ## ruff, Python 3.9 for what runs on the cluster, shell syntax
 types: setup ## mypy --strict
 	@$(PY) -m mypy
 
+reliability: setup ## write docs/reliability.md: what the trust tests hold, in figures
+	@$(PY) -m tests.trust.report >docs/reliability.md
+
 bench: setup ## speed as ratios, written to benchmarks/RESULTS.md (ROWS=10000000 AGAINST=copy,script ROUNDS=3)
 	@.venv/bin/python -m pip install --quiet -r requirements/bench.txt
 	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --write --rounds $(or $(ROUNDS),3) \
@@ -33,4 +36,4 @@ bench: setup ## speed as ratios, written to benchmarks/RESULTS.md (ROWS=10000000
 bench-check: setup ## the small version for CI: fails on a large regression, by ratio
 	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --rows 1000000 --rounds 1 --at-most 5
 
-.PHONY: help example setup test lint types bench bench-check
+.PHONY: help example setup test lint types bench bench-check reliability

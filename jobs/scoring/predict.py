@@ -28,10 +28,12 @@ def load(spark: SparkSession, uri: str) -> PipelineModel:
         raise ModelMismatchError(
             f"model {uri}: cannot be loaded: {_first_line(error)}; copy it again, or fit and save it again"
         ) from error
-    for stage in _jvm_stages(model):
+    for stage, java in _stages(model):
         # `skip` gives every other row exactly what `error` gives, and `error` would end the whole run
-        if _has_skip(stage) and stage.getHandleInvalid() == "error":
-            stage.set(stage.getParam("handleInvalid"), "skip")
+        if _has_skip(java) and java.getHandleInvalid() == "error":
+            java.set(java.getParam("handleInvalid"), "skip")
+            if stage is not None:  # its own settings are copied over the Java object's with each transform
+                stage.set(stage.getParam("handleInvalid"), "skip")
     return model
 
 
@@ -96,17 +98,17 @@ def _as_array(frame: DataFrame, column: str) -> Column:
     return Column(jvm.org.apache.spark.ml.functions.vector_to_array(frame[column]._jc, "float64"))
 
 
-def _jvm_stages(model: Any) -> Iterator[Any]:
-    """The Java objects behind every stage, those inside a pipeline, a cross-validation or an R formula too."""
+def _stages(model: Any) -> Iterator[tuple[Optional[Any], Any]]:
+    """Every stage, if Python knows it, and the Java object behind it; those inside a pipeline, a cross-validation or an R formula too."""
     for stage in getattr(model, "stages", [model]):
         inner = getattr(stage, "bestModel", None) or (stage if hasattr(stage, "stages") else None)
         java: Optional[Any] = getattr(stage, "_java_obj", None)
         if inner is not None:
-            yield from _jvm_stages(inner)
+            yield from _stages(inner)
         elif java is not None and java.getClass().getSimpleName() == "RFormulaModel":
-            yield from list(java.pipelineModel().stages())
+            yield from ((None, inside) for inside in java.pipelineModel().stages())
         elif java is not None:
-            yield java
+            yield stage, java
 
 
 def _has_skip(stage: Any) -> bool:

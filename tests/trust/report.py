@@ -1,0 +1,61 @@
+"""What the tests of this folder hold against the program, in figures: `python -m tests.trust.report > docs/reliability.md`."""
+
+from tests.trust import corpus, oracle, refusals, typed
+from tests.trust.stages import PIPELINES
+from tests.trust.test_faults import STEPS
+from tests.trust.test_refusals import EVENTS, RUNTIME
+
+UNUSED = oracle.Line((0.0, 0.0, 0.0), 0.0)
+TEXT = """# Reliability
+
+Written by `make reliability` from what the tests hold; `make test ARGS=tests/trust` runs them.
+
+| what | how many |
+| --- | --- |
+| files of the corpus: shapes, layouts, texts, numbers, records over several lines | {corpus} |
+| files of typed cells: integers, decimals, dates, times, flags, constraints | {typed} |
+| rows in them that have to be published, each number and text compared with the oracle's | {published} |
+| rows in them that have to be rejected, each with its line and reason compared | {rejected} |
+| deliveries that are refused as a whole, each in one line with its exit code | {refusals} |
+| changes to the input under the run, each after each of three steps | {events} |
+| policies that cannot be run | {policies} |
+| pipelines of common stages, compared with `transform` on the same typed rows | {pipelines} |
+| steps after which the process is killed (`kill -9`), on a local disk | {kills} |
+
+The oracle is Python: its `csv` module reads the files, `fractions` works out each prediction from the saved coefficients
+with the rounding of the JVM's fused multiply-add, `int`, `Decimal`, `datetime` read the typed cells. Spark takes no part in it.
+
+## What an operator should know
+- A line whose quote never closes is rejected without its cells, as no cell of it can be told for certain; `_source` and
+  `_record` say where it stands.
+- A cell with the character U+FFFD is rejected as `encoding-error`, though it may be valid UTF-8: it is what is left of text
+  that some earlier program could not decode.
+- `escape_formulas` in the policy neutralises text cells of actions.csv. Cells of rejects.csv stay as they came, so that they
+  can be corrected and fed back: do not open that file of an untrusted sender in a spreadsheet.
+- `_lock.json` of a run that died lapses after two minutes, or at once when the same machine finds its process gone.
+"""
+
+
+def main() -> None:
+    """Print the page."""
+    whole = [*corpus.shapes(), *corpus.layouts(), *corpus.texts(), *corpus.numbers(), *corpus.broken()]
+    cells = typed.cases()
+    published = sum(len(oracle.expected(case, UNUSED)) for case in whole) + sum(
+        len(oracle.expected_typed(c)) for c in cells
+    )
+    figures = {
+        "corpus": len(whole),
+        "typed": len(cells),
+        "published": f"{published:,}",
+        "rejected": sum(len(case.rejects) for case in [*whole, *cells]),
+        "refusals": sum(1 for refusal in refusals.ALL if refusal.code),
+        "events": len(EVENTS),
+        "policies": len(RUNTIME),
+        "pipelines": len(PIPELINES),
+        "kills": len(STEPS),
+    }
+    print(TEXT.format(**figures), end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Pipelines of the common stages, each small, with the columns it predicts from and the column to publish."""
+
+from collections.abc import Callable
+from typing import Any
+
+from pyspark.ml import Pipeline
+from pyspark.ml import classification as C
+from pyspark.ml import clustering as K
+from pyspark.ml import evaluation as E
+from pyspark.ml import feature as T
+from pyspark.ml import recommendation as N
+from pyspark.ml import regression as R
+from pyspark.ml import tuning as V
+from pyspark.sql import DataFrame, SparkSession
+
+FIELDS: list[dict[str, Any]] = [
+    {"name": "ID", "type": "integer"},
+    {"name": "x", "type": "number"},
+    {"name": "z", "type": "number"},
+    {"name": "c", "type": "string"},
+    {"name": "t", "type": "string"},
+    {"name": "u", "type": "integer", "spark:type": "int"},
+]
+SCHEMA = {"fields": FIELDS, "primaryKey": "ID"}
+TYPES = "ID long, x double, z double, c string, t string, u int"
+
+
+def training(spark: SparkSession) -> DataFrame:
+    """Forty rows: two numbers, a category, a text, a user, a number to predict and a class."""
+    words = "array('cold rain', 'warm sun and wind', 'snow', 'rain and wind')[int(id % 4)] AS t"
+    numbers = ["id AS ID", "0.5D * id AS x", "double((id * 7) % 11) AS z"]
+    targets = ["int(id % 5) AS u", "id * 0.7D + id % 3 AS y", "double(id % 2) AS k"]
+    # one partition, made in the JVM: fitting goes over it many times
+    return spark.range(0, 40, 1, 1).selectExpr(*numbers, "array('a', 'b', 'c')[int(id % 3)] AS c", words, *targets)
+
+
+def vector(*columns: str, **more: Any) -> Any:
+    """The assembler in front of most estimators."""
+    return T.VectorAssembler(inputCols=list(columns), outputCol="features", **more)
+
+
+def indexed(how: str) -> list[Any]:
+    """A category as a vector: indexed, then one-hot."""
+    index = T.StringIndexer(inputCol="c", outputCol="ci", handleInvalid=how)
+    return [index, T.OneHotEncoder(inputCol="ci", outputCol="cv"), vector("x", "cv"), R.LinearRegression(labelCol="y")]
+
+
+def validated() -> list[Any]:
+    """A cross-validation that holds a whole pipeline."""
+    line = R.LinearRegression(labelCol="y")
+    grid = V.ParamGridBuilder().addGrid(line.regParam, [0.0, 0.1]).build()
+    inner = Pipeline(stages=[vector("x", "z"), line])
+    evaluator = E.RegressionEvaluator(labelCol="y")
+    return [V.CrossValidator(estimator=inner, estimatorParamMaps=grid, evaluator=evaluator, numFolds=2, seed=1)]
+
+
+def predictor(stage: Any) -> Callable[[], list[Any]]:
+    """`stage` behind an assembler of both numbers."""
+    return lambda: [vector("x", "z"), stage()]
+
+
+def scaled(stage: Any) -> Callable[[], list[Any]]:
+    """A line over features that `stage` made of the raw ones."""
+    return lambda: [
+        T.VectorAssembler(inputCols=["x", "z"], outputCol="raw"),
+        stage(),
+        R.LinearRegression(labelCol="y"),
+    ]
+
+
+PIPELINES: dict[str, Callable[[], list[Any]]] = {
+    "string-indexer-error": lambda: indexed("error"),
+    "string-indexer-skip": lambda: indexed("skip"),
+    "string-indexer-keep": lambda: indexed("keep"),
+    "bucketizer": lambda: [
+        T.Bucketizer(inputCol="x", outputCol="b", splits=[0.0, 5.0, 10.0, 100.0]),
+        vector("b", "z"),
+        R.LinearRegression(labelCol="y"),
+    ],
+    "imputer": lambda: [
+        T.Imputer(inputCols=["x", "z"], outputCols=["xi", "zi"]),
+        vector("xi", "zi"),
+        R.LinearRegression(labelCol="y"),
+    ],
+    "standard-scaler": scaled(lambda: T.StandardScaler(inputCol="raw", outputCol="features", withMean=True)),
+    "min-max-scaler": scaled(lambda: T.MinMaxScaler(inputCol="raw", outputCol="features")),
+    "pca": scaled(lambda: T.PCA(k=1, inputCol="raw", outputCol="features")),
+    "tokenizer-hashing": lambda: [
+        T.Tokenizer(inputCol="t", outputCol="words"),
+        T.HashingTF(inputCol="words", outputCol="features", numFeatures=16),
+        R.LinearRegression(labelCol="y", regParam=0.1),
+    ],
+    "r-formula": lambda: [T.RFormula(formula="y ~ x + c"), R.LinearRegression()],
+    "sql-transformer": lambda: [
+        T.SQLTransformer(statement="SELECT *, x * 2 AS x2 FROM __THIS__"),
+        vector("x2", "z"),
+        R.LinearRegression(labelCol="y"),
+    ],
+    "linear": predictor(lambda: R.LinearRegression(labelCol="y")),
+    "logistic": predictor(lambda: C.LogisticRegression(labelCol="k", maxIter=3)),
+    "tree": predictor(lambda: R.DecisionTreeRegressor(labelCol="y", maxDepth=2)),
+    "forest": predictor(lambda: C.RandomForestClassifier(labelCol="k", numTrees=3, maxDepth=2, seed=1)),
+    "gbt": predictor(lambda: R.GBTRegressor(labelCol="y", maxIter=2, maxDepth=2, seed=1)),
+    "naive-bayes": predictor(lambda: C.NaiveBayes(labelCol="k")),
+    "perceptron": predictor(
+        lambda: C.MultilayerPerceptronClassifier(labelCol="k", layers=[2, 3, 2], maxIter=2, seed=1)
+    ),
+    "linear-svc": predictor(lambda: C.LinearSVC(labelCol="k", maxIter=2)),
+    "one-vs-rest": predictor(lambda: C.OneVsRest(labelCol="k", classifier=C.LogisticRegression(maxIter=2))),
+    "k-means": predictor(lambda: K.KMeans(k=3, seed=1, maxIter=2)),
+    "isotonic": lambda: [vector("x"), R.IsotonicRegression(labelCol="y")],
+    "als": lambda: [N.ALS(userCol="u", itemCol="ID", ratingCol="y", rank=2, maxIter=1, seed=1)],
+    "cross-validated": validated,
+}

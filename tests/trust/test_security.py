@@ -1,0 +1,86 @@
+"""A policy or schema is data, a cell stays in its cell, and no credential is printed, logged or published."""
+
+import os
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.trust.conftest import POLICY, Night
+from tests.trust.refusals import FINE
+
+SECRET = "wJalrXUtnFEMI-not-a-real-secret"
+
+
+def test_a_policy_cannot_read_the_environment(nights: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "in.csv").write_bytes(FINE)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    columns = {"home": "'${env:HOME}'", "version": "'${system:java.version}'", "conf": "'${spark.app.name}'"}
+    ended = nights(tmp_path, policy={**POLICY, "columns": columns})
+    assert ended.code == 0, ended.stderr
+    assert {tuple(row.values()) for row in ended.actions} == {
+        ("${env:HOME}", "${system:java.version}", "${spark.app.name}")
+    }
+
+
+def test_no_credential_is_in_the_configuration_the_output_or_what_is_said(
+    spark: SparkSession, nights: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.csv").write_bytes(FINE)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    ended = nights(tmp_path)
+    told = ended.stderr + str(ended.summary) + str(spark.sparkContext.getConf().getAll())
+    published = "".join(
+        path.read_text() for path in ended.output.rglob("*") if path.is_file() and path.suffix != ".crc"
+    )
+    assert SECRET not in told + published
+
+
+@pytest.mark.parametrize("option", ["input", "model", "schema", "policy", "output"])
+def test_a_uri_with_credentials_is_refused_and_not_repeated(option: str, nights: Night, tmp_path: Path) -> None:
+    given = {"source": str(tmp_path), **{option if option != "input" else "source": f"s3://AKIA:{SECRET}@bucket/x"}}
+    ended = nights(**given)
+    assert ended.code == 2, ended.stderr
+    assert SECRET not in ended.stderr + str(ended.summary)
+
+
+@pytest.mark.parametrize("date", ["../../etc", "20261122", "2026-W47-7", "2026-11-22/../x", "2026-13-01", ""])
+def test_a_run_date_that_is_none_is_refused(date: str, nights: Night, tmp_path: Path) -> None:
+    ended = nights(tmp_path, run_date=date)
+    assert ended.code == 2, ended.stderr
+    assert os.listdir(tmp_path) == []
+
+
+def test_cells_that_a_spreadsheet_would_run_are_neutralised_when_asked(nights: Night, tmp_path: Path) -> None:
+    cells = ["=1+1", "+1", "-1", "@x", "\t=1", "a=1", "'=1"]
+    rows = "".join(f"{n},1,2,3,{cell}\n" for n, cell in enumerate(cells))
+    (tmp_path / "in.csv").write_text("ID,crim,zn,indus,note\n" + rows)
+    plain = nights(tmp_path / "in.csv")
+    safe = nights(tmp_path / "in.csv", policy={**POLICY, "escape_formulas": True})
+    shown = [[row["note"] for row in sorted(run.actions, key=lambda row: row["ID"])] for run in (plain, safe)]
+    assert shown == [cells, ["'=1+1", "'+1", "'-1", "'@x", "'\t=1", "a=1", "'=1"]]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a b.csv",
+        "a%20b.csv",
+        "a+b.csv",
+        "[x].csv",
+        "ü.csv",
+        "a#b?c.csv",
+        "{a,b}.csv",
+        "..csv.csv",
+        "a'b\"c.csv",
+        "$HOME.csv",
+    ],
+)
+def test_a_file_of_any_name_is_read_and_named(name: str, nights: Night, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / (name if not name.startswith(".") else "x" + name)
+    path.write_bytes(FINE + b'bad,x,1,2,"\n"\n')
+    ended = nights(tmp_path / "in")
+    assert ended.code == 0, ended.stderr
+    assert [row["_source"] for row in ended.rejects] == [str(path)]
+    assert len(ended.actions) == 3

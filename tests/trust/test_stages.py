@@ -1,0 +1,57 @@
+"""Pipelines of every common stage are scored just as `transform` would, and no row they cannot take is lost."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyspark.ml import Pipeline, PipelineModel
+from pyspark.sql import SparkSession
+
+from tests.trust.conftest import Night
+from tests.trust.stages import FIELDS, PIPELINES, SCHEMA, TYPES, training
+
+POLICY = {"actions": [], "otherwise": "keep", "columns": {"ID": "ID", "prediction": "prediction"}}
+ROWS = [
+    (1, 2.5, 3.0, "a", "cold rain", 1),
+    (2, 12.0, 10.0, "b", "snow and more", 2),
+    (3, None, 3.0, "a", "rain", 1),
+    (4, 2.5, 3.0, "new", "rain", 1),
+    (5, 2.5, 3.0, None, "rain", 1),
+    (6, 2.5, 3.0, "c", None, 1),
+    (7, 7.25, 0.0, "c", "hail", 9),
+]
+# the IDs of the rows that each pipeline cannot take, and why; x may be missing where an Imputer fills it
+X, OTHER_C, NO_C, NO_T = 3, 4, 5, 6
+NO_X = {X: "constraint-error:x"}
+REJECTS: dict[str, dict[int, str]] = {
+    **dict.fromkeys(PIPELINES, NO_X),
+    "string-indexer-error": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
+    "string-indexer-skip": {**NO_X, OTHER_C: "model-dropped", NO_C: "model-dropped"},
+    "imputer": {},
+    "tokenizer-hashing": {NO_T: "constraint-error:t"},
+    "r-formula": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
+    "sql-transformer": {X: "model-dropped"},
+    "als": {7: "model-output:prediction"},
+}
+
+
+@pytest.mark.parametrize("name", PIPELINES)
+def test_scored_as_transform_would_and_every_row_accounted_for(
+    name: str, spark: SparkSession, nights: Night, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "model")
+    Pipeline(stages=PIPELINES[name]()).fit(training(spark)).write().save(path)
+    lines = [",".join("" if cell is None else str(cell) for cell in row) for row in ROWS]
+    (tmp_path / "in.csv").write_text("\n".join([",".join(f["name"] for f in FIELDS), *lines, ""]))
+    ended = nights(tmp_path / "in.csv", model=path, schema=SCHEMA, policy=POLICY)
+    assert ended.code == 0, ended.stderr
+    assert {int(row["ID"]): row["_reasons"] for row in ended.rejects} == REJECTS[name]
+    good = [row for row in ROWS if row[0] not in REJECTS[name]]
+    typed = spark.createDataFrame(good, TYPES)
+    wanted = PipelineModel.load(path).transform(typed).select("ID", "prediction").collect()
+    # ALS predicts in 32 bits
+    read = np.float32 if name == "als" else float
+    assert {int(row["ID"]): read(row["prediction"]) for row in ended.actions} == {
+        row[0]: read(row[1]) for row in wanted
+    }
+    assert len(ended.actions) == len(good)
