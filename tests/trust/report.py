@@ -26,8 +26,8 @@ The oracle is Python: its `csv` module reads the files, `fractions` works out ea
 with the rounding of the JVM's fused multiply-add, `int`, `Decimal`, `datetime` read the typed cells. Spark takes no part in it.
 
 ## What an operator should know
-- A line whose quote never closes is rejected without its cells, as no cell of it can be told for certain; `_source` and
-  `_record` say where it stands.
+- A line whose quote never closes is rejected with its text cut at the commas, as no cell of it can be told for certain;
+  `_source` and `_record` say where it stands.
 - A cell with the character U+FFFD is rejected as `encoding-error`, though it may be valid UTF-8: it is what is left of text
   that some earlier program could not decode.
 - `escape_formulas` in the policy neutralises text cells of actions.csv. Cells of rejects.csv stay as they came, so that they
