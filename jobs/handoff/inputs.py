@@ -1,5 +1,6 @@
 """Find the night's files and look at the first line of each, before Spark starts."""
 
+import errno
 import re
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -58,11 +59,10 @@ def find(uris: tuple[str, ...]) -> Inputs:
         try:
             listed = storage.find(uri)
             there = bool(listed) or storage.exists(uri)
-        except FileNotFoundError as error:
-            raise InputRefusedError(
-                f"{error.filename or uri}: {error.strerror}; take it out, or deliver it again"
-            ) from error
         except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EINVAL):  # a link to nothing, a pipe
+                problem = f"{error.filename or uri}: {error.strerror}; take it out, or deliver it again"
+                raise InputRefusedError(problem) from error
             raise UsageError(f"{uri}: cannot be listed ({error}); check the path and the rights") from error
         if not there:
             raise UsageError(f"{uri}: no such input; check the path and the run date")

@@ -35,7 +35,7 @@ KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
     ),
     (r"MLUtils|org\.apache\.spark\.ml|PythonException", ModelMismatchError, "a stage of the model failed on a row"),
     (
-        r"GeneratedClass|catalyst\.(expressions|util)|Spark\w+Exception: \[|DateTimeFormatter",
+        r"GeneratedClass|catalyst\.(expressions|util)|Spark\w+Exception: \[|DateTimeFormatter|IllegalArgumentException",
         ModelMismatchError,
         "an expression of the policy failed on a row",
     ),

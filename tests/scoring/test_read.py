@@ -94,7 +94,7 @@ def test_inputs_that_are_not_there_or_hold_nothing_are_told_apart(plain: Score, 
         ("empty", 3, "empty: no files in it"),
         ("hidden", 3, "hidden: only hidden files"),
         ("in.json", 3, ".json files are not read"),
-        ("fake.csv.gz", 3, "fake.csv.gz: is not a gzip file"),
+        ("fake.csv.gz", 3, "fake.csv.gz: is no whole gzip file"),
     ):
         ended = plain(input=tmp_path / name)
         assert ended.code == code, (name, ended.stderr)
