@@ -100,7 +100,7 @@ def places() -> list[Refusal]:
         Refusal("hidden-files-only", hidden, 3, "only hidden files"),
         Refusal("folder-that-is-not-there", lambda folder: folder.rmdir(), 2, "no such input"),
         Refusal("link-to-nothing", lambda folder: (folder / "in.csv").symlink_to("gone.csv"), 3, "in.csv"),
-        Refusal("named-pipe", lambda folder: os.mkfifo(folder / "in.csv"), 2, "not a regular file"),
+        Refusal("named-pipe", lambda folder: os.mkfifo(folder / "in.csv"), 3, "not a regular file"),
         file("file-of-a-header-only", HEADER.encode() + b"\n", "", 0),
     ]
 
