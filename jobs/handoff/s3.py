@@ -62,12 +62,12 @@ class S3Storage:
     def canonical(self, uri: str) -> str:
         return "s3://" + "/".join(_split(uri)).rstrip("/")
 
-    def _objects(self, bucket: str, prefix: str) -> Iterator[FileInfo]:
+    def _objects(self, bucket: str, prefix: str, *, markers: bool = False) -> Iterator[FileInfo]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
         with suppress(FileNotFoundError), _told(f"s3://{bucket}/{prefix}"):
             for page in pages:
                 for item in page.get("Contents", []):
-                    if not item["Key"].endswith("/"):
+                    if markers or not item["Key"].endswith("/"):
                         yield FileInfo(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
 
     def read(self, uri: str, *, limit: Optional[int] = None) -> bytes:
@@ -98,7 +98,9 @@ class S3Storage:
 
     def delete(self, uri: str) -> None:
         bucket, _ = _split(uri)
-        keys = [{"Key": _split(file.uri)[1]} for file in self.find(uri)]
+        # Hadoop 3.4 leaves the empty objects by which it marks a folder
+        marked = self._objects(bucket, _split(uri)[1].rstrip("/") + "/", markers=True)
+        keys = [{"Key": key} for key in {_split(file.uri)[1] for file in (*self.find(uri), *marked)}]
         for start in range(0, len(keys), 1000):
             self.client.delete_objects(Bucket=bucket, Delete={"Objects": keys[start : start + 1000], "Quiet": True})
 
