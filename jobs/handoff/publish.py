@@ -136,16 +136,6 @@ def clear_unpublished(storage: Storage, output: str) -> None:
             storage.delete(join(output, name))
 
 
-def remove_unfinished(storage: Storage, output: str, runs: Mapping[str, str]) -> None:
-    """Remove what a run that died left where runs are published; a disk has none, as a run appears there whole."""
-    if storage.renames_folders:
-        return
-    for file in storage.find(output):
-        parent, _, run_id = file.uri.rpartition("/")[0].rpartition("/")
-        if RUN_FOLDER.match(run_id) and parent == storage.canonical(output) and run_id not in runs:
-            storage.delete(file.uri)
-
-
 def same_run(
     storage: Storage, runs: Mapping[str, str], run_date: str, fingerprints: Mapping[str, Any]
 ) -> Optional[str]:

@@ -82,7 +82,6 @@ def starting(
         same = None if options.force else publish.same_run(storage, runs, options.run_date, fingerprints)
         run = Run(options, found, fingerprints, steps, same or publish.next_run_id(runs, options.run_date), lock)
         try:
-            publish.remove_unfinished(storage, options.output, runs)
             publish.set_latest(storage, options.output)  # a run may have died just before this
             yield run, join(options.output, same) if same else None
         except JobError as error:

@@ -32,12 +32,9 @@ def check(
     `required` are columns that may not be missing although the schema allows it: the model cannot take them so.
     `keep` are further columns to pass through.
     """
-    typed = [f"{_typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
-    # the raw cells stand beside the typed values so that a missing cell can be told from one that did not parse
-    raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
-    beside = rows.selectExpr(*typed, *raw, read.SHAPE, *keep)
+    beside = _typed_beside_raw(rows, schema, keep)
     faults = [_fault(field, schema, field.name in required) for field in schema.fields]
-    fine = " AND ".join([f"{read.SHAPE} = {read.OK}", *(f"NOT {fault}" for fault in faults if fault)])
+    fine = " AND ".join([f"{read.SHAPE} = {read.OK}", *(f"NOT {fault}" for fault in faults)])
     columns = [sql.name(name) for name in schema.names]
     judged = beside.selectExpr(*columns, *keep, read.SHAPE, f"{fine} AS {VALID}")
     seen = judged.observe(counts, *_counts()) if counts else _fenced(judged)
@@ -46,13 +43,18 @@ def check(
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
-    typed = [f"{_typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
-    raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
-    beside = rows.selectExpr(*typed, *raw, read.SHAPE, *read.PLACE)
+    beside = _typed_beside_raw(rows, schema, read.PLACE)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {', '.join(_reason(f, schema, required) for f in schema.fields)}) END"
     columns = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
     judged = _fenced(beside.selectExpr(*columns, *read.PLACE, read.SHAPE, f"{reasons} AS _reasons"))
     return judged.where(f"_reasons != '' AND {read.SHAPE} != {read.BLANK}").drop(read.SHAPE)
+
+
+def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
+    """Typed values, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
+    typed = [f"{_typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
+    raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
+    return rows.selectExpr(*typed, *raw, read.SHAPE, *keep)
 
 
 def _fenced(frame: DataFrame) -> DataFrame:
@@ -109,16 +111,16 @@ def _fits_decimal(cell: str, kind: str) -> str:
     )
 
 
-def _fault(field: Field, schema: TableSchema, model_needs: bool) -> Optional[str]:
-    """SQL that is true when the cell is at fault, false when not, never null. None when nothing can be."""
+def _fault(field: Field, schema: TableSchema, model_needs: bool) -> str:
+    """SQL that is true when the cell is at fault, false when not, never null."""
     missing, wrong = _missing(_raw(field), schema), _wrong(field)
     if field.required or model_needs:
-        return f"({missing} OR {wrong})" if wrong else missing
-    return f"(NOT {missing} AND {wrong})" if wrong else None
+        return f"({missing} OR {wrong})"
+    return f"(NOT {missing} AND {wrong})"
 
 
 def _wrong(field: Field) -> str:
-    return " OR ".join(f"{test}" for test in (_misread(field), *_violations(field)) if test).join("()")
+    return "(" + " OR ".join([_misread(field), *_violations(field)]) + ")"
 
 
 def _misread(field: Field) -> str:
