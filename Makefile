@@ -28,6 +28,10 @@ types: setup ## mypy --strict
 reliability: setup ## write docs/reliability.md: what the trust tests hold, in figures
 	@$(PY) -m tests.trust.report >docs/reliability.md
 
+audit: setup ## hold the pinned packages against the known vulnerabilities (asks a service on the network)
+	@$(PY) -m pip install --quiet --disable-pip-version-check -r requirements/audit.txt
+	@$(PY) -m pip_audit --strict --no-deps --disable-pip -r requirements/dev.txt -r requirements/spark-$(SPARK).txt
+
 bench: setup ## speed as ratios, written to benchmarks/RESULTS.md (ROWS=10000000 AGAINST=copy,script ROUNDS=3)
 	@.venv/bin/python -m pip install --quiet -r requirements/bench.txt
 	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --write --rounds $(or $(ROUNDS),3) \
@@ -36,4 +40,8 @@ bench: setup ## speed as ratios, written to benchmarks/RESULTS.md (ROWS=10000000
 bench-check: setup ## the small version for CI: fails on a large regression, by ratio
 	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --rows 1000000 --rounds 1 --at-most 5
 
-.PHONY: help example setup test lint types bench bench-check reliability
+bench-memory: setup ## peak memory of few and of many rows, written to benchmarks/MEMORY.md (ROWS='1000000 20000000' HEAP='1g 2g')
+	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.memory --write --rows $(or $(ROWS),1000000 20000000) \
+	  --heap $(or $(HEAP),1g 2g)
+
+.PHONY: help audit example setup test lint types bench bench-check bench-memory reliability

@@ -101,10 +101,15 @@ java_options() {
 
 submit() { # program, arguments…
   local program=$1; shift
-  local own_spark='' conf=() extra=() args=() jars=''
+  local own_spark='' conf=() extra=() shipped=() args=() jars=''
   choose_spark
   while (($#)); do
-    if [[ $1 == --spark ]]; then read -ra extra <<<"${2:-}"; shift; else args+=("$1"); fi
+    case $1 in
+      --spark | --py-files) (($# > 1)) || { echo "error: $1 needs a value" >&2; exit 2; } ;;&
+      --spark) read -ra extra <<<"${2:-}"; shift ;;
+      --py-files) shipped=(--py-files "${2:-}"); shift ;;
+      *) args+=("$1") ;;
+    esac
     shift
   done
   if [[ -n $own_spark ]]; then
@@ -120,11 +125,12 @@ submit() { # program, arguments…
   fi
   # the same folder serves the driver and, on one machine, the workers
   export PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH}
-  conf+=("${extra[@]+"${extra[@]}"}")
+  conf+=("${shipped[@]+"${shipped[@]}"}" "${extra[@]+"${extra[@]}"}")
   if [[ -n $own_spark ]]; then
     # the driver in front and the JVM behind it: spark-submit would mix stderr into stdout, and outrun its clean-up
     NIGHTLY_JAVA_OPTIONS=$(java_options | tr '\n' ' ')
-    export NIGHTLY_JAVA_OPTIONS PYSPARK_SUBMIT_ARGS="${conf[*]@Q} pyspark-shell"
+    NIGHTLY_PY_FILES=${shipped[1]:-}
+    export NIGHTLY_JAVA_OPTIONS NIGHTLY_PY_FILES PYSPARK_SUBMIT_ARGS="${conf[*]@Q} pyspark-shell"
     exec "$PYSPARK_PYTHON" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
   fi
   exec "$spark_submit" "${conf[@]+"${conf[@]}"}" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"

@@ -25,39 +25,36 @@ MEANING = {
 }
 
 
+def score_command(source: Path, target: Path, *more: str) -> list[str]:
+    """`./submit.sh score` of the example's model over the files of `data.generate`."""
+    options = {
+        "--model": ROOT / "examples/housing/model",
+        "--input": source,
+        "--schema": source.parent / "schema.json",
+        "--policy": source.parent / "policy.json",
+        "--output": target,
+        "--max-rejects": "100%",
+    }
+    return [str(ROOT / "submit.sh"), "score", *(str(part) for pair in options.items() for part in pair), *more]
+
+
 def timed(name: str, source: Path, work: Path) -> float:
     """Seconds of one whole run of contender `name`."""
     target = work / f"out-{name}"
     shutil.rmtree(target, ignore_errors=True)
     command = [sys.executable, "-m", "benchmarks.contenders", name, str(source), str(target)]
     if name == "score":
-        config = source.parent
-        command = [
-            str(ROOT / "submit.sh"),
-            "score",
-            "--model",
-            str(ROOT / "examples/housing/model"),
-            "--input",
-            str(source),
-        ]
-        command += [
-            "--schema",
-            str(config / "schema.json"),
-            "--policy",
-            str(config / "policy.json"),
-            "--output",
-            str(target),
-        ]
-        command += ["--max-rejects", "100%"]
+        command = score_command(source, target)
     started = time.monotonic()
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=_environment())
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
     _, errors = process.communicate()
     if process.returncode:
         sys.exit(f"{name} failed with {process.returncode}:\n{errors.decode()[-2000:]}")
     return time.monotonic() - started
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """This process's, led to the Spark and Python that it runs on itself."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
 
 

@@ -32,7 +32,12 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     _part_stderr_from_stdout()
     for number in INTERRUPTED:
         signal.signal(number, _interrupt)
-    code, summary = ended(work)
+
+    def whole() -> Mapping[str, Any]:
+        _find_shipped_modules()
+        return work()
+
+    code, summary = ended(whole)
     if _Status.uri:
         _report(_Status.uri, code, summary)
     if summary:
@@ -72,6 +77,19 @@ def _part_stderr_from_stdout() -> None:
             sys.stderr = open(given, "w", buffering=1)  # noqa: SIM115
     except OSError:
         return  # no /proc, or not ours to open: the streams stay mixed, as spark-submit made them
+
+
+def _find_shipped_modules() -> None:
+    """Let `--py-files` be imported before Spark starts, as behind spark-submit: a model is checked before that.
+
+    They come last on the path, so that a neighbour of a shipped file stands in for no other module.
+    """
+    shipped = [file.removeprefix("file://") for file in os.environ.pop("NIGHTLY_PY_FILES", "").split(",")]
+    for file in (file for file in shipped if file and "://" not in file):
+        path = os.path.abspath(file)
+        if not os.path.exists(path):
+            raise UsageError(f"--py-files {file}: no such file; check the path")
+        sys.path.append(os.path.dirname(path) if path.endswith(".py") else path)
 
 
 def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]]:

@@ -14,7 +14,7 @@ from jobs import program
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed, Options
 from jobs.errors import HandOffError, InputRefusedError
-from jobs.handoff import inputs
+from jobs.handoff import apart, inputs
 from jobs.handoff.manifest import Table
 from jobs.handoff.publish import Steps, Wanted
 from jobs.handoff.run import Run, starting
@@ -112,6 +112,7 @@ def hand_over(
 def score(options: Options) -> Mapping[str, Any]:
     """The whole run, from the agreement to the published folder; returns the summary. Raises `JobError`s."""
     steps = Steps()
+    apart.check(options.inputs, options.output, options.run_date)
     texts = {name: inputs.text_of(getattr(options, name), name) for name in ("schema", "policy")}
     schema = table_schema.parse(texts["schema"], options.schema)
     rules = policy.parse(texts["policy"], options.policy)
@@ -162,6 +163,10 @@ EXAMPLE = """\b
 Example:
   ./submit.sh score --model s3://shop/models/price --schema schemas/homes.json --policy policy.json \\
     --input 's3://shop/in/{run_date}/*.csv' --output s3://shop/actions --max-rejects 0.5%
+\b
+For Spark, and for ./submit.sh alone:
+  --py-files FILES  modules of the model's own Python stages, .py or .zip, with commas between
+  --spark SETTINGS  as --spark '--master spark://host:7077 --executor-memory 4g'
 """
 
 

@@ -52,15 +52,20 @@ def _check_version(model: SavedModel, where: str, running: str) -> None:
 
 def _check_importable(stage: Stage, where: str) -> None:
     module, _, name = stage.class_name.rpartition(".")
+    lacking = module
     try:
-        found = hasattr(importlib.import_module(module), name) if module else False
-    except ImportError:
-        found = False
-    if not found:
-        raise ModelMismatchError(
-            f"model {where}: stage {stage.uid} is the Python class {stage.class_name}, which cannot be imported here; "
-            f"ship it with --spark '--py-files {module.split('.')[0] or 'module'}.py'"
-        )
+        if hasattr(importlib.import_module(module), name):
+            return
+        why = f"module {module!r} has no {name}"
+    except ImportError as error:
+        lacking = error.name or module
+        why = f"no module {error.name!r}" if isinstance(error, ModuleNotFoundError) else str(error)
+    except Exception as error:  # whatever a module of the user's own says as it is read
+        why = f"importing {module!r} fails: {type(error).__name__}: {error}"
+    raise ModelMismatchError(
+        f"model {where}: stage {stage.uid} is the Python class {stage.class_name}, which cannot be imported here ({why}); "
+        f"ship its module: --py-files {(lacking or 'module').split('.')[0]}.py"
+    )
 
 
 def _walk(model: SavedModel, schema: TableSchema, where: str) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import errno
 import re
 import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from jobs.contract import header, saved_model
 from jobs.contract.header import Layout
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError, UsageError
-from jobs.handoff.storage import FileInfo, fixed_root, is_hidden, storage_for
+from jobs.handoff.storage import FileInfo, Storage, fixed_root, is_hidden, scheme_of, storage_for
 
 # endings that promise something this job does not read; anything else is taken for CSV
 UNREADABLE = re.compile(r"\.(bz2|zip|xz|zst|lz4|snappy|deflate|tar|tgz|7z|json|jsonl|orc|avro|xlsx?)$", re.IGNORECASE)
@@ -34,19 +35,20 @@ class Inputs:
     @property
     def parquet(self) -> list[str]:
         """The Parquet files, as Spark reaches them."""
-        return [_for_spark(file) for file in self.files if _is_parquet(file)]
+        return list(_for_spark([file for file in self.files if _is_parquet(file)]))
 
     def layouts(self, schema: TableSchema) -> dict[Layout, list[str]]:
         """The CSV files by layout, as Spark reaches them. Raises `InputRefusedError` naming the file and column."""
         files = [file for file in self.files if not _is_parquet(file)]
+        stores = _stores(files)
         with ThreadPoolExecutor(max_workers=READERS) as pool:  # stores answer slowly
-            lines = list(pool.map(first_line, files))
+            lines = list(pool.map(lambda file: first_line(file, stores[scheme_of(file.uri)]), files))
         found: dict[Layout, list[str]] = {}
         bound: dict[bytes, Layout] = {}  # a folder's files mostly share one header
-        for file, line in zip(files, lines):
+        for file, line, uri in zip(files, lines, _for_spark(files)):
             if line not in bound:
                 bound[line] = header.bind(line, schema, file.uri)
-            found.setdefault(bound[line], []).append(_for_spark(file))
+            found.setdefault(bound[line], []).append(uri)
         return found
 
 
@@ -79,12 +81,12 @@ def find(uris: tuple[str, ...]) -> Inputs:
     return Inputs(tuple(files[uri] for uri in sorted(files)), tuple(hidden))
 
 
-def first_line(file: FileInfo) -> bytes:
-    """The first line of one file without its line end. Raises `InputRefusedError` if it cannot be read as one."""
+def first_line(file: FileInfo, storage: Storage) -> bytes:
+    """The first line of one file in `storage` without its line end. Raises `InputRefusedError` if it cannot be read as one."""
     size = HEAD
     while True:
         try:
-            data = storage_for(file.uri).read(file.uri, limit=size)
+            data = storage.read(file.uri, limit=size)
         except FileNotFoundError as error:
             raise InputRefusedError(
                 f"{file.uri}: was there a moment ago and is gone; is it still being delivered?"
@@ -128,8 +130,14 @@ def _is_parquet(file: FileInfo) -> bool:
     return file.uri.lower().endswith(".parquet")
 
 
-def _for_spark(file: FileInfo) -> str:
-    return storage_for(file.uri).for_spark(file.uri)
+def _stores(files: Iterable[FileInfo]) -> dict[str, Storage]:
+    """One store a scheme: connecting takes longer than a request, and a night may have 10,000 files."""
+    return {scheme: storage_for(uri) for scheme, uri in {scheme_of(file.uri): file.uri for file in files}.items()}
+
+
+def _for_spark(files: Sequence[FileInfo]) -> Iterator[str]:
+    stores = _stores(files)
+    return (stores[scheme_of(file.uri)].for_spark(file.uri) for file in files)
 
 
 def _unzipped(data: bytes, uri: str) -> bytes:

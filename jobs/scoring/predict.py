@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.errors import ModelMismatchError
-from jobs.scoring import sql
+from jobs.scoring import one_hot, sql
 
 FAULT = "_na_fault"
 PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
@@ -28,13 +28,13 @@ def load(spark: SparkSession, uri: str) -> PipelineModel:
         raise ModelMismatchError(
             f"model {uri}: cannot be loaded: {_first_line(error)}; copy it again, or fit and save it again"
         ) from error
-    for stage, java in _stages(model):
+    for stage, java in stages(model):
         # `skip` gives every other row exactly what `error` gives, and `error` would end the whole run
         if _has_skip(java) and java.getHandleInvalid() == "error":
             java.set(java.getParam("handleInvalid"), "skip")
             if stage is not None:  # its own settings are copied over the Java object's with each transform
                 stage.set(stage.getParam("handleInvalid"), "skip")
-    return model
+    return one_hot.guarded(model)
 
 
 def score(good: DataFrame, model: PipelineModel, saved: SavedModel, counts: Observation) -> DataFrame:
@@ -98,13 +98,13 @@ def _as_array(frame: DataFrame, column: str) -> Column:
     return Column(jvm.org.apache.spark.ml.functions.vector_to_array(frame[column]._jc, "float64"))
 
 
-def _stages(model: Any) -> Iterator[tuple[Optional[Any], Any]]:
+def stages(model: Any) -> Iterator[tuple[Optional[Any], Any]]:
     """Every stage, if Python knows it, and the Java object behind it; those inside a pipeline, a cross-validation or an R formula too."""
     for stage in getattr(model, "stages", [model]):
         inner = getattr(stage, "bestModel", None) or (stage if hasattr(stage, "stages") else None)
         java: Optional[Any] = getattr(stage, "_java_obj", None)
         if inner is not None:
-            yield from _stages(inner)
+            yield from stages(inner)
         elif java is not None and java.getClass().getSimpleName() == "RFormulaModel":
             yield from ((None, inside) for inside in java.pipelineModel().stages())
         elif java is not None:

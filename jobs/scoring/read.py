@@ -155,7 +155,7 @@ def _bound(cells: DataFrame, layout: Layout, schema: TableSchema, located: bool)
 
 def _cells(line: str) -> str:
     """Every cell of a line with its leading comma, one given to the first as well; see `records.CELL`."""
-    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL_POSSESSIVE)}, 0)"
+    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL)}, 0)"
 
 
 def _closed(line: str) -> str:

@@ -4,7 +4,6 @@ A record starts on a line of its own. If its quotes are still open at the line e
 long as that ends in a record of the right width; otherwise the first line alone is at fault and the next one starts anew.
 """
 
-import re
 import sys
 from collections.abc import Iterable, Iterator
 from typing import Optional
@@ -15,16 +14,14 @@ from pyspark.sql import types as T
 
 from jobs.contract.header import Layout
 
-# one cell with a comma in front: quoted (a doubled quote is a quote), or plain (a quote inside it is just a character)
-CELL = r',((?:"[^"]*")+(?![^,])|[^",][^,]*|(?=,|\Z))'
-# the same for Java, which would recurse once a character without possessive quantifiers
-CELL_POSSESSIVE = r',(?:(?:"[^"]*+")++(?![^,])|[^",][^,]*+|(?=,|\z))'
+# for Java, one cell with a comma in front: quoted (a doubled quote is a quote), or plain (a quote inside it is just a
+# character); it would recurse once a character without possessive quantifiers
+CELL = r',(?:(?:"[^"]*+")++(?![^,])|[^",][^,]*+|(?=,|\z))'
 # a record put together here is numbered within its file, not within a block of it
 NO_BLOCK = -1
-LOOK_AHEAD_LINES = 10_000
+LOOK_AHEAD_LINES = 1_000_000
 LOOK_AHEAD_CHARS = 64 << 20
 
-_CELL = re.compile(CELL)
 OUTPUT = T.StructType(
     [
         T.StructField("cells", T.ArrayType(T.StringType())),
@@ -66,48 +63,75 @@ def stitch(lines: Iterable[tuple[str, str]], width: int, header: str) -> Iterato
             yield cells or line.split(","), 3 if cells is None else 0, file, NO_BLOCK, number
 
 
-def cells_of(record: str) -> Optional[list[str]]:
-    """The cells of one record, or None when a quote that opens a cell does not close it."""
-    text = "," + record
-    cells, end = [], 0
-    for match in _CELL.finditer(text):
-        if match.start() != end:
-            return None
-        cell, end = match[1], match.end()
-        cells.append(cell[1:-1].replace('""', '"') if cell.startswith('"') else cell)
-    return cells if end == len(text) else None
-
-
 def _ended(line: str) -> str:
     """A line without the CR of its line end; one inside a quoted cell is the cell's own."""
     return line[:-1] if line.endswith("\r") else line
 
 
 def _record(ahead: "_Ahead", file: str, line: str, width: int) -> Optional[list[str]]:
-    cells = cells_of(_ended(line))
-    if cells is not None:
-        return cells
-    text, size = [line], len(line)
+    """The cells of the record that starts with `line`, further lines taken as needed; None when it never closes."""
+    record = _Record()
+    record.add(line)
+    if not record.open:
+        return record.cells
+    size = len(line)
     for taken, (later_file, _, later) in enumerate(ahead.peek(), start=1):
         size += len(later) + 1
         if later_file != file or taken > LOOK_AHEAD_LINES or size > LOOK_AHEAD_CHARS:
             return None
-        text.append(later)
-        if '"' in later:
-            cells = cells_of(_ended("\n".join(text)))
-            if cells is not None:
-                if len(cells) != width:
-                    return None
-                ahead.skip(taken)
-                return cells
-            # still open, or wrong for good? only a quote that has not closed may go on
-            if not _still_open("\n".join(text)):
+        record.add(later)
+        if not record.open:
+            if record.cells is None or len(record.cells) != width:
                 return None
+            ahead.skip(taken)
+            return record.cells
     return None
 
 
-def _still_open(text: str) -> bool:
-    return cells_of(text + '"') is not None
+class _Record:
+    """A record put together line by line, each character looked at once: one cell may go on over very many lines."""
+
+    def __init__(self) -> None:
+        # None once a closing quote is followed by text: no further line can mend that
+        self.cells: Optional[list[str]] = []
+        self._quoted: list[str] = []
+
+    @property
+    def open(self) -> bool:
+        """Whether a quoted cell goes on in the next line."""
+        return bool(self._quoted)
+
+    def add(self, raw: str) -> None:
+        """Take one more line."""
+        text, at, cells = _ended(raw), 0, self.cells
+        assert cells is not None
+        while True:
+            if self._quoted or text.startswith('"', at):
+                start = at if self._quoted else at + 1
+                at = _closing_quote(text, start)
+                self._quoted.append(raw[start:] if at < 0 else text[start:at])
+                if at < 0:
+                    return
+                cells.append("\n".join(self._quoted).replace('""', '"'))
+                self._quoted, at = [], at + 1
+                if text[at : at + 1] not in ("", ","):
+                    self.cells = None
+                    return
+            else:
+                comma = text.find(",", at)
+                start, at = at, len(text) if comma < 0 else comma
+                cells.append(text[start:at])
+            if at == len(text):
+                return
+            at += 1
+
+
+def _closing_quote(text: str, start: int) -> int:
+    """Where the first quote stands that is not one of a doubled pair, or -1."""
+    at = text.find('"', start)
+    while at >= 0 and text.startswith('"', at + 1):
+        at = text.find('"', at + 2)
+    return at
 
 
 class _Ahead:

@@ -15,16 +15,21 @@ csv.field_size_limit(1 << 30)
 
 @dataclass(frozen=True)
 class Line:
-    """A fitted line: its saved coefficients, in the order of `FEATURES`, and its intercept."""
+    """A fitted line: its saved coefficients, in the order of `FEATURES`, and its intercept.
+
+    `fused` is whether a product and its sum are rounded once, as the JVM's fused multiply-add does, or each by itself.
+    """
 
     coefficients: tuple[float, ...]
     intercept: float
+    fused: bool = True
 
     def at(self, values: Sequence[float]) -> float:
-        """The prediction, each product and sum rounded as the JVM's fused multiply-add does."""
+        """The prediction, to the last bit."""
         total = 0.0
         for value, weight in zip(values, self.coefficients, strict=True):
-            total = float(Fraction(value) * Fraction(weight) + Fraction(total))
+            product = Fraction(value) * Fraction(weight)
+            total = float(product + Fraction(total)) if self.fused else float(product) + total
         return total + self.intercept
 
 

@@ -45,13 +45,30 @@ def indexed(how: str) -> list[Any]:
     return [index, T.OneHotEncoder(inputCol="ci", outputCol="cv"), vector("x", "cv"), R.LinearRegression(labelCol="y")]
 
 
-def validated() -> list[Any]:
+def validated(*stages: Any) -> list[Any]:
     """A cross-validation that holds a whole pipeline."""
     line = R.LinearRegression(labelCol="y")
     grid = V.ParamGridBuilder().addGrid(line.regParam, [0.0, 0.1]).build()
-    inner = Pipeline(stages=[vector("x", "z"), line])
+    inner = Pipeline(stages=[*stages, line])
     evaluator = E.RegressionEvaluator(labelCol="y")
     return [V.CrossValidator(estimator=inner, estimatorParamMaps=grid, evaluator=evaluator, numFolds=2, seed=1)]
+
+
+# what a SQLTransformer must not do: afterwards there are other rows than before
+OTHER_ROWS = {
+    "explode": "SELECT *, x AS prediction FROM __THIS__ LATERAL VIEW explode(array(1, 2)) AS part",
+    "inline": "SELECT *, x AS prediction, explode(sequence(1, u)) AS part FROM __THIS__",
+    "join": "SELECT t.*, x AS prediction FROM __THIS__ t JOIN (VALUES (1), (1)) AS o(v) ON t.u = o.v",
+    "left join": "SELECT t.*, x AS prediction FROM __THIS__ t LEFT JOIN (VALUES (1), (1)) AS o(v) ON t.u = o.v",
+    "cross join": "SELECT *, x AS prediction FROM __THIS__ CROSS JOIN range(2)",
+    "lateral join": "SELECT *, x AS prediction FROM __THIS__, LATERAL (SELECT x + 1 AS x1)",
+    "union": "SELECT *, x AS prediction FROM __THIS__ UNION ALL SELECT *, z FROM __THIS__",
+    "group": "SELECT *, max(1) AS prediction FROM __THIS__ GROUP BY ALL",
+    "distinct": "SELECT DISTINCT *, x AS prediction FROM __THIS__",
+    "limit": "SELECT *, x AS prediction FROM __THIS__ ORDER BY ID LIMIT 3",
+    "offset": "SELECT *, x AS prediction FROM __THIS__ ORDER BY ID OFFSET 1",
+    "sample": "SELECT *, x AS prediction FROM __THIS__ TABLESAMPLE (50 PERCENT)",
+}
 
 
 def predictor(stage: Any) -> Callable[[], list[Any]]:
@@ -72,6 +89,12 @@ PIPELINES: dict[str, Callable[[], list[Any]]] = {
     "string-indexer-error": lambda: indexed("error"),
     "string-indexer-skip": lambda: indexed("skip"),
     "string-indexer-keep": lambda: indexed("keep"),
+    "one-hot-of-a-number": lambda: [
+        T.OneHotEncoder(inputCols=["u"], outputCols=["uv"]),
+        vector("x", "uv"),
+        R.LinearRegression(labelCol="y"),
+    ],
+    "one-hot-in-a-validation": lambda: validated(T.OneHotEncoder(inputCol="u", outputCol="uv"), vector("x", "uv")),
     "bucketizer": lambda: [
         T.Bucketizer(inputCol="x", outputCol="b", splits=[0.0, 5.0, 10.0, 100.0]),
         vector("b", "z"),
@@ -110,5 +133,5 @@ PIPELINES: dict[str, Callable[[], list[Any]]] = {
     "k-means": predictor(lambda: K.KMeans(k=3, seed=1, maxIter=2)),
     "isotonic": lambda: [vector("x"), R.IsotonicRegression(labelCol="y")],
     "als": lambda: [N.ALS(userCol="u", itemCol="ID", ratingCol="y", rank=2, maxIter=1, seed=1)],
-    "cross-validated": validated,
+    "cross-validated": lambda: validated(vector("x", "z")),
 }

@@ -4,21 +4,27 @@ import pytest
 
 from tests.support.runs import Ended
 from tests.trust import corpus, oracle
-from tests.trust.conftest import Fitted, Night, write
+from tests.trust.conftest import Delivered, Fitted, write
 from tests.trust.corpus import Case
 
 GROUPS = {
     "whole": [*corpus.shapes(), *corpus.texts(), *corpus.numbers()],
     "layouts": corpus.layouts(),
     "broken": corpus.broken(),
+    "extremes": corpus.extremes(),
 }
 CASES = [(group, case) for group, cases in GROUPS.items() for case in cases]
 
 
 @pytest.fixture(scope="module")
-def ended(nights: Night, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
+def ended(delivered: Delivered, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
     """One run for each group, over a folder that holds all its cases."""
-    return {group: nights(write(cases, tmp_path_factory.mktemp(group))) for group, cases in GROUPS.items()}
+    folders = {group: write(cases, tmp_path_factory.mktemp(group)) for group, cases in GROUPS.items()}
+    for name in corpus.HIDDEN:
+        path = folders["extremes"] / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(corpus.plain("hidden", corpus.GOOD))
+    return {group: delivered(folder) for group, folder in folders.items()}
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +60,9 @@ def test_nothing_is_invented(
     assert set(published[group]) == wanted
     assert len(ended[group].actions) == len(wanted)
     assert ended[group].summary["rows_rejected"] == sum(len(case.rejects) for case in GROUPS[group])
+
+
+def test_a_hidden_file_is_passed_over_and_named(ended: dict[str, Ended]) -> None:
+    notes = [note for note in ended["extremes"].package["notes"] if note.startswith("passed over hidden file ")]
+    assert {note[note.index("/extremes") :].split("/", 2)[2] for note in notes} == set(corpus.HIDDEN)
+    assert len(notes) == len(corpus.HIDDEN)

@@ -7,8 +7,9 @@ import pytest
 from pyspark.ml import Pipeline, PipelineModel
 from pyspark.sql import SparkSession
 
+from tests.support import models
 from tests.trust.conftest import Night
-from tests.trust.stages import FIELDS, PIPELINES, SCHEMA, TYPES, training
+from tests.trust.stages import FIELDS, OTHER_ROWS, PIPELINES, SCHEMA, TYPES, training
 
 POLICY = {"actions": [], "otherwise": "keep", "columns": {"ID": "ID", "prediction": "prediction"}}
 ROWS = [
@@ -19,10 +20,12 @@ ROWS = [
     (5, 2.5, 3.0, None, "rain", 1),
     (6, 2.5, 3.0, "c", None, 1),
     (7, 7.25, 0.0, "c", "hail", 9),
+    (8, 7.25, 0.0, "c", "hail", -1),
 ]
 # the IDs of the rows that each pipeline cannot take, and why; x may be missing where an Imputer fills it
 X, OTHER_C, NO_C, NO_T = 3, 4, 5, 6
 NO_X = {X: "constraint-error:x"}
+OTHER_U = {7: "model-dropped", 8: "model-dropped"}
 REJECTS: dict[str, dict[int, str]] = {
     **dict.fromkeys(PIPELINES, NO_X),
     "string-indexer-error": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
@@ -31,8 +34,17 @@ REJECTS: dict[str, dict[int, str]] = {
     "tokenizer-hashing": {NO_T: "constraint-error:t"},
     "r-formula": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
     "sql-transformer": {X: "model-dropped"},
-    "als": {7: "model-output:prediction"},
+    "als": dict.fromkeys(OTHER_U, "model-output:prediction"),
+    "one-hot-of-a-number": NO_X | OTHER_U,
+    "one-hot-in-a-validation": NO_X | OTHER_U,
 }
+
+
+def delivery(folder: Path) -> Path:
+    """The rows as a file."""
+    lines = [",".join("" if cell is None else str(cell) for cell in row) for row in ROWS]
+    (folder / "in.csv").write_text("\n".join([",".join(f["name"] for f in FIELDS), *lines, ""]))
+    return folder / "in.csv"
 
 
 @pytest.mark.parametrize("name", PIPELINES)
@@ -41,9 +53,7 @@ def test_scored_as_transform_would_and_every_row_accounted_for(
 ) -> None:
     path = str(tmp_path / "model")
     Pipeline(stages=PIPELINES[name]()).fit(training(spark)).write().save(path)
-    lines = [",".join("" if cell is None else str(cell) for cell in row) for row in ROWS]
-    (tmp_path / "in.csv").write_text("\n".join([",".join(f["name"] for f in FIELDS), *lines, ""]))
-    ended = nights(tmp_path / "in.csv", model=path, schema=SCHEMA, policy=POLICY)
+    ended = nights(delivery(tmp_path), model=path, schema=SCHEMA, policy=POLICY)
     assert ended.code == 0, ended.stderr
     assert {int(row["ID"]): row["_reasons"] for row in ended.rejects} == REJECTS[name]
     good = [row for row in ROWS if row[0] not in REJECTS[name]]
@@ -55,3 +65,24 @@ def test_scored_as_transform_would_and_every_row_accounted_for(
         row[0]: read(row[1]) for row in wanted
     }
     assert len(ended.actions) == len(good)
+
+
+@pytest.mark.parametrize("name", OTHER_ROWS)
+def test_a_statement_that_makes_other_rows_is_refused(
+    name: str, spark: SparkSession, nights: Night, tmp_path: Path
+) -> None:
+    model = models.sql_model(OTHER_ROWS[name], tmp_path / "model")
+    ended = nights(delivery(tmp_path), model=model, schema=SCHEMA, policy=POLICY)
+    assert ended.code == 4, ended.stderr
+    assert "makes other rows" in ended.error
+    assert not list(ended.output.rglob("actions.csv"))
+
+
+def test_a_row_that_a_where_leaves_out_is_rejected(spark: SparkSession, nights: Night, tmp_path: Path) -> None:
+    model = models.sql_model("SELECT *, z AS prediction FROM __THIS__ WHERE u != 9", tmp_path / "model")
+    ended = nights(delivery(tmp_path), model=model, schema=SCHEMA, policy=POLICY)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {8: "model-dropped"}
+    assert {row["ID"]: float(row["prediction"]) for row in ended.actions} == {
+        str(row[0]): row[2] for row in ROWS if row[5] != 9
+    }

@@ -1,0 +1,112 @@
+"""Peak memory of a whole run over few and many rows: every process of it, sampled. `make bench-memory` writes MEMORY.md."""
+
+import argparse
+import os
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import data
+from benchmarks.run import ROOT, environment, score_command
+
+PAGE = ROOT / "benchmarks" / "MEMORY.md"
+EVERY_SECONDS = 0.1
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+MB = 1 << 20
+
+
+@dataclass
+class Peak:
+    """The most memory that a run held at one moment, in bytes: all of it, the JVM's part, and what lived in its heap."""
+
+    rows: int
+    whole: int = 0
+    jvm: int = 0
+    live: int = 0
+    seconds: float = 0.0
+
+    def sample(self, processes: "dict[int, tuple[str, int]]") -> None:
+        """Take in one look at the run's processes: name and resident bytes by id."""
+        self.whole = max(self.whole, sum(size for _, size in processes.values()))
+        self.jvm = max(self.jvm, sum(size for name, size in processes.values() if name == "java"))
+
+
+def tree(root: int) -> "dict[int, tuple[str, int]]":
+    """Name and resident bytes of process `root` and of all below it. Pages that processes share count for each."""
+    parents: dict[int, int] = {}
+    found: dict[int, tuple[str, int]] = {}
+    for entry in (name for name in os.listdir("/proc") if name.isdigit()):
+        try:
+            stat = Path(f"/proc/{entry}/stat").read_text()
+            pages = Path(f"/proc/{entry}/statm").read_text().split()[1]
+        except OSError:  # it has ended since
+            continue
+        name, _, rest = stat.partition("(")[2].rpartition(")")
+        parents[int(entry)] = int(rest.split()[1])
+        found[int(entry)] = (name, int(pages) * PAGE_BYTES)
+    family = {root}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return {pid: found[pid] for pid in family if pid in found}
+
+
+def measured(rows: int, heap: str, work: Path) -> Peak:
+    """One whole run over `rows` rows with a heap of `heap`."""
+    source = data.generate(work, rows)
+    log = work / f"gc-{rows}-{heap}.log"
+    spark = f"--master local[*] --driver-memory {heap} --driver-java-options -Xlog:gc:file={log}"
+    command = score_command(source, work / f"out-{rows}-{heap}", "--spark", spark)
+    peak, started = Peak(rows), time.monotonic()
+    with (work / "errors").open("w+") as said:
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=said, env=environment())
+        while process.poll() is None:
+            peak.sample(tree(process.pid))
+            time.sleep(EVERY_SECONDS)
+        if process.returncode:
+            said.seek(0)
+            sys.exit(f"the run over {rows} rows failed with {process.returncode}:\n{said.read()[-2000:]}")
+    peak.seconds = time.monotonic() - started
+    # "Pause Young (Normal) (G1 Evacuation Pause) 153M->74M(512M) 12.3ms": what is left lives, or is not yet known to be dead
+    peak.live = max((int(size) * MB for size in re.findall(r"\d+M->(\d+)M\(", log.read_text())), default=0)
+    return peak
+
+
+def table(heap: str, peaks: "list[Peak]") -> "list[str]":
+    """Lines of a Markdown table, and the ratio of the last to the first."""
+    lines = [
+        f"\n## Heap of at most {heap} (`--driver-memory {heap}`)\n",
+        "| rows | all processes, MB | the JVM alone, MB | in its heap after a collection, MB | s |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for peak in peaks:
+        sizes = " | ".join(f"{size / MB:,.0f}" for size in (peak.whole, peak.jvm, peak.live))
+        lines.append(f"| {peak.rows:,} | {sizes} | {peak.seconds:.0f} |")
+    return [*lines, f"\nThe last is {peaks[-1].whole / peaks[0].whole:.2f} times the first."]
+
+
+def main() -> None:
+    """Measure, print, and with --write put the tables into MEMORY.md."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 20_000_000])
+    parser.add_argument("--heap", nargs="+", default=["1g", "2g"], help="as --driver-memory takes it")
+    parser.add_argument("--write", action="store_true", help="write benchmarks/MEMORY.md")
+    options = parser.parse_args()
+    lines: list[str] = []
+    with tempfile.TemporaryDirectory(prefix="nightly-memory-") as folder:
+        for heap in options.heap:
+            lines += table(heap, [measured(rows, heap, Path(folder)) for rows in options.rows])
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    command = " ".join(["python -m benchmarks.memory", *sys.argv[1:]])
+    head = f"# Memory\n\nBy `{command}`, on {machine}: peaks of the resident memory, looked at every {EVERY_SECONDS} s."
+    print("\n".join([head, *lines]))
+    if options.write:
+        PAGE.write_text("\n".join([head, *lines]) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""An output that a later run would read as its input is refused: that run would score this one's actions."""
+
+import os
+
+from jobs.errors import UsageError
+from jobs.handoff.storage import has_wildcard, join, matches, storage_for
+
+# what a run leaves below its output, and how a glob could reach it
+MADE = (
+    "latest.json", "{date}/actions.csv", "{date}/rejects.csv", "{date}/datapackage.json",
+    "refused/{date}/rejects.csv", "refused/{date}/summary.json",
+)  # fmt: skip
+
+
+def check(inputs: tuple[str, ...], output: str, run_date: str) -> None:
+    """Raises `UsageError` if `output` is, or lies in, one of the inputs, or a glob among them takes in what is published."""
+    folder = _place(output)
+    made = [join(folder, name.format(date=run_date)) for name in MADE]
+    for uri in inputs:
+        wanted = _place(uri)
+        inside = f"{folder}/".startswith(wanted.rstrip("/") + "/")
+        if inside or (has_wildcard(wanted) and any(_names(wanted, path) for path in made)):
+            raise UsageError(
+                f"--output {output}: lies in the input {uri}, so a later run would read what this one publishes; "
+                f"choose an output outside of the inputs"
+            )
+
+
+def _place(uri: str) -> str:
+    """One spelling of `uri`, links on a disk followed."""
+    spelled = storage_for(uri).canonical(uri)
+    return os.path.realpath(spelled) if spelled.startswith("/") else spelled
+
+
+def _names(pattern: str, path: str) -> bool:
+    """Whether the glob names `path` or a folder above it."""
+    depth = pattern.count("/") + 1
+    return matches("/".join(path.split("/")[:depth]), pattern)
