@@ -69,12 +69,12 @@ def find(uris: tuple[str, ...]) -> Inputs:
         if not there:
             raise UsageError(f"{uri}: no such input; check the path and the run date")
         root = fixed_root(storage.canonical(uri))
-        kept = [file for file in listed if file.uri == root or not is_hidden(file.uri, root)]
+        kept = {file.uri: file for file in listed if file.uri == root or not is_hidden(file.uri, root)}
         if not kept:
             what = "only hidden files (_ or . in front)" if listed else "no files"
             raise InputRefusedError(f"{uri}: {what} in it; was it delivered?")
-        hidden.update((file.uri, None) for file in listed if file not in kept)
-        files.update((file.uri, file) for file in kept)
+        hidden.update((file.uri, None) for file in listed if file.uri not in kept)
+        files.update(kept)
     for file in files.values():
         if match := UNREADABLE.search(file.uri):
             raise InputRefusedError(f"{file.uri}: {match[0]} files are not read; give CSV (plain or .gz) or Parquet")

@@ -33,8 +33,8 @@ def start(*, app_name: str, schemes: set[str], size: int = SPLIT_BYTES) -> Spark
         "spark.sql.files.minPartitionNum": "1",
         "spark.sql.files.maxPartitionBytes": str(SPLIT_BYTES),
         "spark.sql.files.openCostInBytes": str(1 << 20),
-        # 10,000 files are listed by as many tasks, and starting those takes most of a minute
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "64",
+        # else 10,000 files are listed by as many tasks, each of which takes longer to start than to list
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         # it replaces a plan that turns out to have no rows, and with it the counts of those that were read
         "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",

@@ -54,9 +54,9 @@ def shapes() -> list[Case]:
         Case("no-newline-at-the-end", plain("cut", GOOD, GOOD)[:-1]),
         case("blank-lines", "", GOOD, "", "", GOOD, "", ""),
         Case("blank-crlf-lines", plain("blank-crlf", GOOD, "", GOOD, "", end=b"\r\n")),
-        case("white-space-line", GOOD, "   ", GOOD, rejects={3: _absent("crim", "zn", "indus", "note")}),
-        case("short-row", "{id},0.5,18", GOOD, rejects={2: _absent("indus", "note")}),
-        case("short-by-one", "{id},0.5,18,2.25", GOOD, rejects={2: _absent("note")}),
+        case("white-space-line", GOOD, "   ", GOOD, rejects={3: absent("crim", "zn", "indus", "note")}),
+        case("short-row", "{id},0.5,18", GOOD, rejects={2: absent("indus", "note")}),
+        case("short-by-one", "{id},0.5,18,2.25", GOOD, rejects={2: absent("note")}),
         case("long-row", "{id},0.5,18,2.25,fine,more", GOOD, rejects={2: "extra-cell"}),
         case("comma-at-each-end", GOOD + ",", GOOD + ",", rejects={2: "extra-cell", 3: "extra-cell"}),
         case("commas-only", ",,,,", GOOD, rejects={2: ";".join(f"constraint-error:{n}" for n in ("ID", *FEATURES))}),
@@ -72,7 +72,7 @@ def shapes() -> list[Case]:
         case("quote-inside-a-plain-cell", '{id},0.5,18,2.25,5" pipe', '{id},0.5,18,2.25,a"b"c'),
         case("space-before-a-quote", '{id},0.5,18,2.25, "a"', '{id},0.5,18,2.25, "a,b"', rejects={3: "extra-cell"}),
         case("backslashes", r"{id},0.5,18,2.25,a\b\\c\n", r'{id},0.5,18,2.25,"a\"', r'{id},0.5,18,2.25,"\""x"'),
-        case("semicolons-in-a-row", "{id};0.5;18;2.25;fine", GOOD, rejects={2: _absent("crim", "zn", "indus", "note")}),
+        case("semicolons-in-a-row", "{id};0.5;18;2.25;fine", GOOD, rejects={2: absent("crim", "zn", "indus", "note")}),
         case("lone-cr-in-quotes", '{id},0.5,18,2.25,"a\rb"'),
         case("comment-sign", "#{id},0.5,18,2.25,# no comment"),
     ]
@@ -82,7 +82,8 @@ FEATURES = ("crim", "zn", "indus")
 EMPTY = "constraint-error:crim"
 
 
-def _absent(*columns: str) -> str:
+def absent(*columns: str) -> str:
+    """The reasons of a row that ends before these columns."""
     return ";".join(f"missing-cell:{column}" for column in columns)
 
 
@@ -205,7 +206,7 @@ def broken() -> list[Case]:
         case("quoted-newline-in-two-cells", '"{id}\nx",0.5,18,2.25,"a\nb"', GOOD),
         case("quoted-newline-then-faults", '{id},x,18,2.25,"a\nb"', GOOD, rejects={2: "type-error:crim"}, inside=(3,)),
         case("quoted-newline-short", '{id},0.5,"18\n"', GOOD, rejects={2: open_quote, 3: open_quote}),
-        case("quoted-newline-crlf-blank", two, "", "  ", GOOD, rejects={5: _absent(*FEATURES, "note")}),
+        case("quoted-newline-crlf-blank", two, "", "  ", GOOD, rejects={5: absent(*FEATURES, "note")}),
         case("unclosed-quote-first", '{id},0.5,18,2.25,"a', GOOD, GOOD, rejects={2: open_quote}),
         case("unclosed-quote-last", GOOD, '{id},0.5,18,2.25,"a', rejects={3: open_quote}),
         case("unclosed-quote-in-a-big-file", *big, '{id},0.5,18,2.25,"a', *big, rejects={4002: open_quote}),
@@ -228,35 +229,3 @@ def broken() -> list[Case]:
         case("header-repeated-after-newlines", two, HEADER, GOOD, rejects={4: "repeated-header"}),
         case("neighbour-without-quotes", GOOD, "{id},1,2,3,"),
     ]
-
-
-def extremes() -> list[Case]:
-    """Cells, headers and paths far larger than usual."""
-    size = 20 * MEGABYTE
-    names = [f"column {number}" for number in range(5000)]
-    values = ",".join(["1.5"] * 2500)
-    words = 'It is said that "" the mill, \u00fc and all, was sold\n'
-    lines = words * (size // len(words))
-    inside = tuple(range(3, 3 + lines.count("\n")))
-    return [
-        case("field-of-20-megabytes", GOOD, '{id},0.5,18,2.25,"' + "a,b " * (size // 4) + '"', GOOD),
-        case("field-of-20-megabytes-in-quotes", '{id},0.5,18,2.25,"' + '""' * (size // 2) + '"', GOOD),
-        case("field-of-20-megabytes-over-lines", GOOD, f'{{id}},0.5,18,2.25,"{lines}"', GOOD),
-        case(
-            "field-of-20-megabytes-in-a-bad-row",
-            f'{{id}},0.5,x,2.25,"{lines}"', GOOD, rejects={2: "type-error:zn"}, inside=inside,
-        ),
-        case(
-            "five-thousand-columns",
-            *[f"{values},{GOOD},{values}"] * 3, f"{values},{{id}},,1,2,x,{values}", f"{values},{{id}},1",
-            header=",".join([*names[:2500], HEADER, *names[2500:]]),
-            rejects={5: EMPTY, 6: _absent("zn", "indus", "note")},
-        ),
-        case("in-folders-below-folders", GOOD, GOOD, path="a/b c/d=1/e.csv"),
-        case("in-the-folder-beside", GOOD, path="a/b c/d=2/e.csv"),
-        case("hidden-in-its-middle", GOOD, path="a/x_y.z/a_.csv"),
-    ]  # fmt: skip
-
-
-# these lie beside the files above, and are not to be read
-HIDDEN = ("_hidden.csv", ".hidden.csv", "_folder/in.csv", "a/.folder/in.csv", "a/_b/c/in.csv", "a/b c/_SUCCESS")

@@ -1,6 +1,6 @@
 """What the tests of this folder hold against the program, in figures: `python -m tests.trust.report > docs/reliability.md`."""
 
-from tests.trust import corpus, oracle, refusals, typed
+from tests.trust import corpus, extremes, oracle, refusals, typed
 from tests.trust.stages import OTHER_ROWS, PIPELINES
 from tests.trust.test_faults import STEPS
 from tests.trust.test_places import MANY_FILES, OVERLAPS
@@ -49,7 +49,7 @@ vulnerability service could not be reached from the machine that this was writte
 def main() -> None:
     """Print the page."""
     whole = [*corpus.shapes(), *corpus.layouts(), *corpus.texts(), *corpus.numbers(), *corpus.broken()]
-    whole += corpus.extremes()
+    whole += extremes.cases()
     cells = typed.cases()
     published = sum(len(oracle.expected(case, UNUSED)) for case in whole) + sum(
         len(oracle.expected_typed(c)) for c in cells

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.support.runs import Ended
-from tests.trust import corpus, oracle
+from tests.trust import corpus, extremes, oracle
 from tests.trust.conftest import Delivered, Fitted, write
 from tests.trust.corpus import Case
 
@@ -11,7 +11,7 @@ GROUPS = {
     "whole": [*corpus.shapes(), *corpus.texts(), *corpus.numbers()],
     "layouts": corpus.layouts(),
     "broken": corpus.broken(),
-    "extremes": corpus.extremes(),
+    "extremes": extremes.cases(),
 }
 CASES = [(group, case) for group, cases in GROUPS.items() for case in cases]
 
@@ -20,7 +20,7 @@ CASES = [(group, case) for group, cases in GROUPS.items() for case in cases]
 def ended(delivered: Delivered, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
     """One run for each group, over a folder that holds all its cases."""
     folders = {group: write(cases, tmp_path_factory.mktemp(group)) for group, cases in GROUPS.items()}
-    for name in corpus.HIDDEN:
+    for name in extremes.HIDDEN:
         path = folders["extremes"] / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(corpus.plain("hidden", corpus.GOOD))
@@ -64,5 +64,5 @@ def test_nothing_is_invented(
 
 def test_a_hidden_file_is_passed_over_and_named(ended: dict[str, Ended]) -> None:
     notes = [note for note in ended["extremes"].package["notes"] if note.startswith("passed over hidden file ")]
-    assert {note[note.index("/extremes") :].split("/", 2)[2] for note in notes} == set(corpus.HIDDEN)
-    assert len(notes) == len(corpus.HIDDEN)
+    assert {note[note.index("/extremes") :].split("/", 2)[2] for note in notes} == set(extremes.HIDDEN)
+    assert len(notes) == len(extremes.HIDDEN)
