@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from tests.support.runs import Ended, Score
 from tests.trust.corpus import FEATURES, Case
 from tests.trust.oracle import Line
+from tests.trust.s3_night import bucket, impatient, night  # noqa: F401
 
 SCHEMA: dict[str, Any] = {
     "fields": [
