@@ -80,28 +80,42 @@ def write_rejects(
     return _wanted(seen.get), by_reason
 
 
+def write_both(
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, run: Run
+) -> tuple[Counts, Wanted]:
+    """Write the lines and the rejected rows, counted; all of it once more if the counts do not add up.
+
+    So it is when a worker is lost on the way: Spark runs a stage again, and what was observed in it counts twice.
+    """
+    for again in (False, True):
+        source, counts = write_actions(spark, source, agreed, model, run.parts(ACTIONS))
+        rows_read = counts["records"] - counts["blanks"] - source.csv_files
+        left_out = rows_read - counts["published"] - counts["without_action"]
+        run.steps.done("score", f"{rows_read:,} rows read, {counts['published']:,} with an action")
+        rejected, by_reason = Wanted(0, 0, 0), Counts()
+        if left_out or again:  # again: what a wrong count has written is written over
+            scored_too = model if left_out > rows_read - counts["valid"] else None
+            rejected, by_reason = write_rejects(spark, source, agreed, scored_too, run.parts(REJECTS))
+            run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
+        actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
+        run.summary.update(rows_read=rows_read, rows_published=counts["published"])
+        run.summary.update(rows_without_action=counts["without_action"], rows_rejected=rejected.rows)
+        run.summary.update(rejected_by_reason=by_reason, actions=actions)
+        if rejected.rows == left_out and sum(actions.values()) == counts["published"]:
+            return counts, rejected
+        run.steps.done("recount", "the counts do not add up, as when a worker is lost")
+    raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
+
+
 def hand_over(
     spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, columns: Mapping[str, str], run: Run
 ) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
-    source, counts = write_actions(spark, source, agreed, model, run.parts(ACTIONS))
-    rows_read = counts["records"] - counts["blanks"] - source.csv_files
-    left_out = rows_read - counts["published"] - counts["without_action"]
-    run.steps.done("score", f"{rows_read:,} rows read, {counts['published']:,} with an action")
-    rejected, by_reason = Wanted(0, 0, 0), Counts()
-    if left_out:
-        scored_too = model if left_out > rows_read - counts["valid"] else None
-        rejected, by_reason = write_rejects(spark, source, agreed, scored_too, run.parts(REJECTS))
-        run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
-    actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
-    run.summary.update(rows_read=rows_read, rows_published=counts["published"])
-    run.summary.update(rows_without_action=counts["without_action"], rows_rejected=rejected.rows)
-    run.summary.update(rejected_by_reason=by_reason, actions=actions)
-    if rejected.rows != left_out or sum(actions.values()) != counts["published"]:
-        raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
+    counts, rejected = write_both(spark, source, agreed, model, run)
     reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
     try:
-        agreed.gates.check(rows_read=rows_read, rows_rejected=rejected.rows, rejected_by_reason=by_reason)
+        told = {name: run.summary[name] for name in ("rows_read", "rows_rejected", "rejected_by_reason")}
+        agreed.gates.check(**told)
     except InputRefusedError as error:
         raise run.refused(error, reject_table, rejected) from error
     key = agreed.policy.published_key(agreed.schema.primary_key)

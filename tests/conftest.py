@@ -25,15 +25,16 @@ JARS = REPO / ".jars" / f"spark-{SPARK}"
 
 @dataclass(frozen=True)
 class Store:
-    """A running S3 server: its URL and the file in which it notes its requests."""
+    """A running S3 server: its URL, the file in which it notes its requests, and that from which it takes its faults."""
 
     url: str
     log: Path
+    faults: Path
 
     @property
     def env(self) -> dict[str, str]:
         """What leads boto3 and Spark to it."""
-        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+        keys = {"AWS_ACCESS_KEY_ID": "AKIDOFTHETESTS", "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests"}
         return {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": "eu-central-1", **keys}
 
 
@@ -46,8 +47,10 @@ def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     folder = tmp_path_factory.mktemp("store")
     log = folder / "requests.jsonl"
     log.touch()
+    faults = folder / "faults.json"
+    faults.write_text("[]")
     with (folder / "server.log").open("w") as said:
-        command = [sys.executable, "-m", "tests.support.store", str(port), str(log)]
+        command = [sys.executable, "-m", "tests.support.store", str(port), str(log), str(faults)]
         process = subprocess.Popen(command, cwd=REPO, stdout=said, stderr=said)
     try:
         for _ in range(300):
@@ -56,7 +59,7 @@ def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
                     break
             assert process.poll() is None, (folder / "server.log").read_text()
             time.sleep(0.1)
-        yield Store(f"http://127.0.0.1:{port}", log)
+        yield Store(f"http://127.0.0.1:{port}", log, faults)
     finally:
         process.terminate()
         process.wait()
@@ -84,7 +87,8 @@ def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
     }
     conf = " ".join(f"--conf '{name}={value}'" for name, value in settings.items())
-    submit = {"PYSPARK_SUBMIT_ARGS": f"--master 'local[2]' {conf} pyspark-shell", "PYSPARK_PYTHON": sys.executable}
+    # a task that fails is tried again, as on a cluster
+    submit = {"PYSPARK_SUBMIT_ARGS": f"--master 'local[2,4]' {conf} pyspark-shell", "PYSPARK_PYTHON": sys.executable}
     # the workers import the project as they do behind ./submit.sh
     with mock.patch.dict(os.environ, {**store_process.env, **submit, "PYTHONPATH": str(REPO)}):
         started = session.start(app_name="tests", schemes={"s3"})

@@ -61,6 +61,8 @@ def find(uris: tuple[str, ...]) -> Inputs:
         try:
             listed = storage.find(uri)
             there = bool(listed) or storage.exists(uri)
+        except ConnectionError:
+            raise  # the store is away, which no option cures
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.EINVAL):  # a link to nothing, a pipe
                 problem = f"{error.filename or uri}: {error.strerror}; take it out, or deliver it again"
@@ -91,6 +93,8 @@ def first_line(file: FileInfo, storage: Storage) -> bytes:
             raise InputRefusedError(
                 f"{file.uri}: was there a moment ago and is gone; is it still being delivered?"
             ) from error
+        except PermissionError as error:
+            raise UsageError(f"input {file.uri}: cannot be read ({error}); check the rights") from error
         text = _unzipped(data, file.uri) if file.uri.lower().endswith(".gz") else data
         line, newline, _ = text.partition(b"\n")
         if newline or size >= file.size:
@@ -108,20 +112,24 @@ def model_metadata(uri: str) -> dict[str, str]:
     root = storage.canonical(uri)
     try:
         files = [file.uri for file in storage.find(uri)]
+    except ConnectionError:
+        raise
     except OSError as error:
-        raise UsageError(f"{uri}: cannot be listed ({error}); check the path and the rights") from error
+        raise UsageError(f"model {uri}: cannot be listed ({error}); check the path and the rights") from error
     if not files:
         raise UsageError(f"{uri}: no model there; check --model")
     paths = {path[len(root) :].lstrip("/"): path for path in files}
     wanted = {path: full for path, full in paths.items() if saved_model.is_metadata(path)}
     with ThreadPoolExecutor(max_workers=READERS) as pool:
-        return dict(zip(wanted, pool.map(lambda full: storage.read(full).decode("utf-8"), wanted.values())))
+        return dict(zip(wanted, pool.map(lambda full: text_of(full, "model"), wanted.values())))
 
 
 def text_of(uri: str, what: str) -> str:
-    """The text of a schema or policy file. Raises `UsageError` if it is not there or not UTF-8."""
+    """The text of a schema, policy or model's metadata file. Raises `UsageError` if it is not there or not UTF-8."""
     try:
         return storage_for(uri).read(uri).decode("utf-8")
+    except ConnectionError:
+        raise
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{what} {uri}: cannot be read ({error}); check the path") from error
 

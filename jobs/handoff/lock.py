@@ -36,7 +36,7 @@ class OutputLock:
                     self._keeper.start()
                     return self
                 self._remove_if_dead()
-        except RunUnderWayError:
+        except (RunUnderWayError, ConnectionError):
             raise
         except Exception as error:
             raise HandOffError(f"{self._uri}: cannot write there: {error}; check the path and the rights") from error

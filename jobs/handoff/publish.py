@@ -81,7 +81,12 @@ class Publication:
         if self._storage.renames_folders:
             self._storage.rename(build, final)
             self._steps.done("rename", f"published {final}")
-        set_latest(self._storage, self._output)
+        try:
+            set_latest(self._storage, self._output)
+        except OSError as error:
+            raise HandOffError(
+                f"{final} is published, but {LATEST} not yet: {error}; run again, which sets it"
+            ) from error
         self._steps.done("latest", f"{LATEST} names {self._run_id}")
         return final
 
@@ -105,8 +110,10 @@ class Publication:
         return made
 
     def _written(self, name: str) -> list[FileInfo]:
-        found = self._storage.find(join(self._staging, "parts", name))
-        return [file for file in found if file.uri.rsplit("/", 1)[-1].startswith("part-")]
+        folder = join(self._staging, "parts", name)
+        # committed parts only: a task given up for lost may still write below _temporary
+        first = join(self._storage.canonical(folder), "part-")
+        return [file for file in self._storage.find(folder) if re.fullmatch(re.escape(first) + "[^/]*", file.uri)]
 
     def clean(self) -> None:
         """Remove this run's staging, half-finished uploads, and a folder that got no manifest."""
@@ -127,7 +134,12 @@ def published_runs(storage: Storage, output: str) -> dict[str, str]:
 
 
 def clear_unpublished(storage: Storage, output: str) -> None:
-    """Remove what a dead run left of its folder: without a manifest it was never published."""
+    """Remove what a dead run left of its folder where runs are built in place: without a manifest it was never published.
+
+    Where the folder appears by a rename, a dated folder without a manifest is no run's: somebody else's, and left alone.
+    """
+    if storage.renames_folders:
+        return
     root = storage.canonical(output)
     folders = {file.uri[len(root) :].lstrip("/").split("/")[0] for file in storage.find(output)}
     published = published_runs(storage, output)
@@ -144,6 +156,15 @@ def same_run(
         if manifest.run_number(run_id, run_date) and json.loads(storage.read(uri)).get("fingerprints") == fingerprints:
             return run_id
     return None
+
+
+def hold_free(storage: Storage, output: str, run_id: str) -> None:
+    """Raise `HandOffError` if a folder that no run made stands where this run is to be published."""
+    final = join(output, run_id)
+    if storage.find(final):
+        raise HandOffError(
+            f"{final}: is there, but no run made it (it has no {manifest.NAME}); move it away or give another --output"
+        )
 
 
 def next_run_id(runs: Mapping[str, str], run_date: str) -> str:

@@ -80,7 +80,10 @@ def starting(
         publish.clear_unpublished(storage, options.output)
         runs = publish.published_runs(storage, options.output)
         same = None if options.force else publish.same_run(storage, runs, options.run_date, fingerprints)
-        run = Run(options, found, fingerprints, steps, same or publish.next_run_id(runs, options.run_date), lock)
+        run_id = same or publish.next_run_id(runs, options.run_date)
+        if not same:
+            publish.hold_free(storage, options.output, run_id)
+        run = Run(options, found, fingerprints, steps, run_id, lock)
         try:
             publish.set_latest(storage, options.output)  # a run may have died just before this
             yield run, join(options.output, same) if same else None
@@ -88,6 +91,8 @@ def starting(
             error.summary = {**run.summary, "seconds": steps.seconds}
             raise
         except OSError as error:
-            raise HandOffError(f"{options.output}: {error}; nothing was published") from error
+            raise HandOffError(
+                f"{options.output}: {error}; nothing was published; run again when that is mended"
+            ) from error
         finally:
             run.clean()

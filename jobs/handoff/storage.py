@@ -96,7 +96,7 @@ def before_spark(uris: Iterable[str]) -> set[str]:
     """The schemes of `uris`, with everything set that Spark must find when it starts."""
     schemes = {scheme_of(uri) for uri in uris}
     if schemes & {"s3", "s3a"}:
-        from jobs.handoff.s3 import share_credentials
+        from jobs.handoff.connection import share_credentials
 
         share_credentials()
     return schemes

@@ -3,10 +3,17 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Optional
 
 from jobs.contract.agreed import Options
 from jobs.errors import HandOffError, InputRefusedError, JobError, ModelMismatchError, UsageError
 
+DENIED = r"AccessDenied|Access Denied|Forbidden|[Ss]tatus [Cc]ode: 403|Permission denied|\(403\)"
+AWAY = (
+    r"SlowDown|Service ?Unavailable|InternalError|[Ss]tatus [Cc]ode: 50\d|\(50\d\)|Unable to execute HTTP request"
+    r"|Could not connect to the endpoint|Connection (was closed|reset)|Read timeout|IncompleteRead"
+    r"|Connection broken|Premature end of|SdkClientException|AWSClientIOException|^ConnectionError"
+)
 # in the order they are tried: pattern of the whole text, the kind of error, and what to say
 KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
     (
@@ -14,25 +21,16 @@ KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
         UsageError,
         "the store does not know this bucket or these credentials",
     ),
+    (AWAY, HandOffError, "the store did not answer, run again when it does"),
+    (DENIED, HandOffError, "access is denied, check the rights"),
     (
         r"EOFException|ZipException|incorrect (header|data) check|not a gzip|org\.apache\.parquet|CANNOT_READ_FILE_FOOTER",
         InputRefusedError,
         "an input file is cut off or damaged",
     ),
     (r"FileNotFoundException|does not exist", InputRefusedError, "an input file has gone since it was listed"),
-    (r"No space left on device", HandOffError, "the disk is full"),
-    (
-        r"AccessDenied|Access Denied|Forbidden|status code: 403|Permission denied|\(403\)",
-        HandOffError,
-        "access is denied",
-    ),
-    (r"Read-only file system", HandOffError, "the output cannot be written"),
-    (
-        r"SlowDown|Service ?Unavailable|InternalError|status code: 50\d|\(50\d\)|Unable to execute HTTP request"
-        r"|Could not connect to the endpoint|Connection (was closed|reset)|Read timeout|IncompleteRead",
-        HandOffError,
-        "the store did not answer",
-    ),
+    (r"No space left on device", HandOffError, "the disk is full, make room and run again"),
+    (r"Read-only file system", HandOffError, "the output cannot be written, give another --output"),
     (r"MLUtils|org\.apache\.spark\.ml|PythonException", ModelMismatchError, "a stage of the model failed on a row"),
     (
         r"GeneratedClass|catalyst\.(expressions|util)|Spark\w+Exception: \[|DateTimeFormatter|IllegalArgumentException",
@@ -50,11 +48,38 @@ def explained(options: Options) -> Iterator[None]:
     except JobError:
         raise
     except Exception as error:
-        text = f"{type(error).__name__}: {error}\n{getattr(error, '_stackTrace', '') or ''}"
+        text = _text(error)
         for pattern, kind, meaning in KNOWN:
             if re.search(pattern, text):
+                uri = _uri(text)
+                if pattern == DENIED and uri and not _is_below(uri, options.output):
+                    kind = UsageError  # what the options name is not there for this user
                 raise kind(f"{meaning}: {_cause(text)}; {_where(text, options)}; nothing was published") from error
         raise
+
+
+def is_the_stores(error: Exception) -> bool:
+    """Whether the store that holds a file is to blame, and not what is in it."""
+    return bool(re.search(f"{DENIED}|{AWAY}", _text(error)))
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}\n{getattr(error, '_stackTrace', '') or ''}"
+
+
+def _is_below(uri: str, folder: str) -> bool:
+    return f"{_place(uri)}/".startswith(f"{_place(folder)}/")
+
+
+def _place(uri: str) -> str:
+    return re.sub(r"^(s3a?|file):/+", "", uri).strip("/")
+
+
+def _uri(text: str) -> Optional[str]:
+    match = re.search(r"reading file:? (\S+?)\.?\s", text + " ") or re.search(
+        r"((?:file|s3a?):/\S+?):?[\s,;'\"]", text + " "
+    )
+    return match[1] if match else None
 
 
 def _cause(text: str) -> str:
@@ -64,12 +89,6 @@ def _cause(text: str) -> str:
 
 
 def _where(text: str, options: Options) -> str:
-    match = re.search(r"reading file:? (\S+?)\.?\s", text + " ") or re.search(
-        r"((?:file|s3a?):/\S+?)[\s,;'\"]", text + " "
-    )
-    return (
-        f"see {match[1]}"
-        if match
-        else "among model, schema, policy, inputs and output: "
-        + ", ".join((options.model, options.schema, options.policy, *options.inputs, options.output))
-    )
+    named = ", ".join((options.model, options.schema, options.policy, *options.inputs, options.output))
+    uri = _uri(text)
+    return f"see {uri}" if uri else f"among model, schema, policy, inputs and output: {named}"

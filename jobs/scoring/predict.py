@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.errors import ModelMismatchError
-from jobs.scoring import one_hot, sql
+from jobs.scoring import failures, one_hot, sql
 
 FAULT = "_na_fault"
 PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
@@ -25,6 +25,8 @@ def load(spark: SparkSession, uri: str) -> PipelineModel:
     try:
         model: PipelineModel = PipelineModel.load(uri)
     except Exception as error:  # whatever a file that is damaged or missing makes Spark say
+        if failures.is_the_stores(error):
+            raise
         raise ModelMismatchError(
             f"model {uri}: cannot be loaded: {_first_line(error)}; copy it again, or fit and save it again"
         ) from error

@@ -18,6 +18,15 @@ SPLIT_BYTES = 64 << 20
 # below this the JVM's optimising compiler costs more than it gains
 SMALL_BYTES = 16 << 20
 PATIENCE_SECONDS = 15.0
+# each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
+S3A_PATIENCE = {
+    "fs.s3a.attempts.maximum": "3",
+    "fs.s3a.retry.limit": "6",
+    "fs.s3a.retry.interval": "500ms",
+    "fs.s3a.retry.throttle.limit": "8",
+    "fs.s3a.retry.throttle.interval": "500ms",
+    "fs.s3a.connection.timeout": "60000",
+}
 
 
 def start(*, app_name: str, schemes: set[str], size: int = SPLIT_BYTES) -> SparkSession:
@@ -51,8 +60,10 @@ def start(*, app_name: str, schemes: set[str], size: int = SPLIT_BYTES) -> Spark
     # its thread would print a traceback when a signal ends the JVM before the driver
     accumulators: Any = spark.sparkContext._accumulatorServer
     accumulators.handle_error = lambda *_: None
-    if schemes & {"s3", "s3a"} and _has_class(spark, MAGIC_COMMITTER):
-        spark.conf.set("spark.sql.sources.commitProtocolClass", MAGIC_COMMITTER)
+    if schemes & {"s3", "s3a"}:
+        _bound_patience(spark)
+        if _has_class(spark, MAGIC_COMMITTER):
+            spark.conf.set("spark.sql.sources.commitProtocolClass", MAGIC_COMMITTER)
     return spark
 
 
@@ -128,6 +139,17 @@ def _s3_settings() -> dict[str, str]:
     if region:
         settings["spark.hadoop.fs.s3a.endpoint.region"] = region
     return settings
+
+
+def _bound_patience(spark: SparkSession) -> None:
+    """Give up a store that is away after some minutes: by its own settings S3A would try a throttled request for a day."""
+    context: Any = spark.sparkContext
+    hadoop = context._jsc.hadoopConfiguration()
+    for name, value in S3A_PATIENCE.items():
+        source = hadoop.getPropertySources(name)
+        # only Hadoop's own: what --spark or a core-site.xml says holds
+        if source is None or list(source) == ["core-default.xml"]:
+            hadoop.set(name, value)
 
 
 def _has_class(spark: SparkSession, name: str) -> bool:

@@ -17,6 +17,7 @@ from tests.conftest import Store
 from tests.support.runs import Ended, Score
 from tests.trust.corpus import FEATURES, Case
 from tests.trust.oracle import Line
+from tests.trust.s3_night import bucket, impatient, night  # noqa: F401
 
 SCHEMA: dict[str, Any] = {
     "fields": [

@@ -3,8 +3,11 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +112,66 @@ def test_a_disk_that_is_full_publishes_nothing(
     assert ended.code == 5, ended.stderr
     assert "No space left on device" in ended.error
     holds(output, nights, delivery)
+
+
+@pytest.fixture
+def disk(nights: Night, delivery: Path, tmp_path: Path) -> Iterator[Path]:
+    """A disk of 3 MB that has yesterday's run; skipped where mounting one takes rights that the test has not."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if not shutil.which("mount"):
+        pytest.skip("there is no mount here")
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], capture_output=True, text=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"mounting is not permitted here: {mounted.stderr.strip()}")
+    try:
+        assert nights(delivery, output=folder / "out", run_date=YESTERDAY).code == 0
+        yield folder
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+
+
+@pytest.mark.parametrize(
+    "free", [pytest.param(300_000, id="while-spark-writes"), pytest.param(900_000, id="while-joining")]
+)
+def test_a_disk_that_fills_up_for_real_publishes_nothing(free: int, disk: Path, delivery: Path, nights: Night) -> None:
+    space = os.statvfs(disk)
+    (disk / "filler").write_bytes(b"x" * (space.f_bavail * space.f_frsize - free))
+    # 3 rows, so 600 kB of parts and then 600 kB of actions.csv
+    policy = {**POLICY, "columns": {**POLICY["columns"], "long": "repeat('x', 200000)"}}
+    ended = nights(delivery, output=disk / "out", run_date=TODAY, policy=policy)
+    assert ended.code == 5, ended.stderr
+    assert "No space left on device" in ended.error
+    (disk / "filler").unlink()
+    holds(disk / "out", nights, delivery)
+
+
+def test_an_output_that_is_read_only_is_a_failed_hand_off(disk: Path, delivery: Path, nights: Night) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    ended = nights(delivery, output=disk / "out", run_date=TODAY)
+    subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=True)
+    assert ended.code == 5, ended.stderr
+    assert "Read-only file system" in ended.error
+    assert str(disk / "out") in ended.error
+    holds(disk / "out", nights, delivery)
+
+
+def test_somebody_elses_folder_named_like_a_date_is_never_deleted(output: Path, delivery: Path, nights: Night) -> None:
+    theirs = [output / name for name in ("2026-11-20", TODAY)]
+    for folder in theirs:
+        folder.mkdir()
+        (folder / "notes.txt").write_text("mine")
+    ended = nights(delivery, output=output, run_date=TODAY)
+    assert ended.code == 5, ended.stderr
+    assert f"{output / TODAY}: is there, but no run made it" in ended.error
+    assert "move it away or give another --output" in ended.error
+    assert [(folder / "notes.txt").read_text() for folder in theirs] == ["mine", "mine"]
+    assert reads_whole(output / YESTERDAY)
+    shutil.move(theirs[1], output.parent / "moved")
+    assert nights(delivery, output=output, run_date=TODAY).code == 0
+    assert (theirs[0] / "notes.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize("place", ["file", "below a file"])

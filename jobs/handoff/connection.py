@@ -1,0 +1,79 @@
+"""How this driver reaches S3, with what patience, and what the store's refusals mean."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+
+NOT_THERE = ("404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload")
+DENIED = ("401", "403", "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch")
+# a store that is away for good is given up after some minutes, not hours; AWS_MAX_ATTEMPTS says otherwise
+ATTEMPTS, CONNECT_SECONDS, READ_SECONDS = 8, 10, 60
+
+
+def client() -> Any:
+    """A client by the standard AWS environment: `AWS_ENDPOINT_URL`, `AWS_REGION`, the credentials chain."""
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    # a store behind AWS_ENDPOINT_URL seldom resolves bucket.host
+    style: Literal["path", "auto"] = "path" if _custom_endpoint() else "auto"
+    retries: Any = {"mode": "standard"}
+    if "AWS_MAX_ATTEMPTS" not in os.environ:
+        retries["total_max_attempts"] = ATTEMPTS
+    config = Config(
+        retries=retries,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        s3={"addressing_style": style},
+    )
+    return boto3.client("s3", region_name=region, config=config)
+
+
+def share_credentials() -> None:
+    """Let Spark, started after this, use the credentials that boto3 finds, as those of a profile, which S3A does not read."""
+    if "AWS_ACCESS_KEY_ID" in os.environ:
+        return
+    found = boto3.Session().get_credentials()
+    # an instance's own role is found by S3A itself, and renewed
+    if found is None or found.method in ("iam-role", "container-role"):
+        return
+    frozen = found.get_frozen_credentials()
+    named = {
+        "AWS_ACCESS_KEY_ID": frozen.access_key,
+        "AWS_SECRET_ACCESS_KEY": frozen.secret_key,
+        "AWS_SESSION_TOKEN": frozen.token,
+    }
+    os.environ.update({name: value for name, value in named.items() if value})
+
+
+@contextmanager
+def told(uri: str) -> Iterator[None]:
+    """The store's refusals as the errors that a disk would give."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in NOT_THERE:
+            raise FileNotFoundError(f"{uri}: not there ({code})") from error
+        if code in DENIED:
+            raise PermissionError(f"{uri}: {error}") from error
+        answered = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400)
+        raise (ConnectionError if answered >= 500 else OSError)(f"{uri}: {error}") from error
+    except (HTTPClientError, IncompleteReadError) as error:
+        raise ConnectionError(f"{uri}: {error}") from error
+    except BotoCoreError as error:  # no credentials
+        raise OSError(f"{uri}: {error}") from error
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Bucket and key."""
+    bucket, _, key = re.sub(r"^s3a?://", "", uri, flags=re.IGNORECASE).partition("/")
+    return bucket, key
+
+
+def _custom_endpoint() -> bool:
+    return bool(os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL"))

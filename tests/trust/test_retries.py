@@ -1,0 +1,109 @@
+"""Tasks that die half way and stages that run twice: no row is written and none is counted a second time."""
+
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark import TaskContext
+from pyspark.sql import SparkSession
+
+from tests.conftest import XS, XS_POLICY
+from tests.support import models
+from tests.support.runs import Ended, Score
+
+ROWS = 4000
+STATEMENT = "SELECT *, fragile(x) AS prediction FROM __THIS__"
+# long lines: the part of a task that dies near its end is on the disk by then
+POLICY = {**XS_POLICY, "columns": {**XS_POLICY["columns"], "long": "repeat(id, 100)"}}  # type: ignore[dict-item]
+
+
+def counted_once(ended: Ended) -> None:
+    """Every row of the input is there once, and so say the counts and the manifest."""
+    assert ended.code == 0, ended.stderr
+    assert sorted(row["id"] for row in ended.actions) == [f"{n:05d}" for n in range(ROWS)]
+    assert [row["id"] for row in ended.rejects] == ["bad"]
+    counts = {"rows_read": ROWS + 1, "rows_published": ROWS, "rows_without_action": 0, "rows_rejected": 1}
+    assert {name: ended.summary[name] for name in counts} == counts
+    assert {name: ended.package["counts"][name] for name in counts} == counts
+    assert ended.summary["actions"] == {"keep": ROWS}
+    assert [resource["rows"] for resource in ended.package["resources"]] == [ROWS, 1]
+    assert sorted(path.name for path in ended.output.iterdir()) == [str(ended.summary["run_id"]), "latest.json"]
+
+
+@pytest.fixture
+def fragile(spark: SparkSession, tmp_path: Path) -> Callable[[Callable[[float], float]], Score]:
+    """`score` with a model that calls the given function on each x."""
+
+    def made(work: Callable[[float], float]) -> Score:
+        spark.udf.register("fragile", work, "double")
+        model = models.sql_model(STATEMENT, tmp_path / "model")
+        return Score(tmp_path, {"model": model, "schema": XS, "policy": POLICY, "max_rejects": "1"})
+
+    return made
+
+
+@pytest.mark.parametrize(
+    "keyed", [pytest.param(True, id="before-an-exchange"), pytest.param(False, id="while-writing")]
+)
+def test_a_task_that_dies_after_half_its_work_is_done_again_and_counted_once(
+    keyed: bool, fragile: Callable[..., Score], tmp_path: Path
+) -> None:
+    died = tmp_path / "died"
+
+    def dies_once(x: float) -> float:
+        task: Any = TaskContext.get()
+        if x == ROWS - 10 and task.attemptNumber() == 0:
+            died.touch()
+            raise RuntimeError("the machine is gone")
+        return x
+
+    text = "id,x\nbad,row\n" + "".join(f"{n:05d},{n}\n" for n in range(ROWS))
+    (tmp_path / "in.csv").write_text(text)
+    # without a key one task reads, scores and writes; with one, an exchange stands in between
+    schema = XS if keyed else {"fields": XS["fields"]}
+    ended = fragile(dies_once)(input=tmp_path / "in.csv", schema=schema)
+    assert died.exists()
+    counted_once(ended)
+
+
+def test_a_stage_that_runs_again_because_its_output_was_lost_is_counted_once(
+    fragile: Callable[..., Score], spark: SparkSession, tmp_path: Path
+) -> None:
+    lost = tmp_path / "lost"
+
+    def waits(x: float) -> float:
+        for _ in range(3000):
+            if x < ROWS // 2 or lost.exists():
+                break
+            time.sleep(0.01)
+        return x
+
+    # two orders of columns are two tasks; the second ends when what the first has left is gone
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("id,x\nbad,row\n" + "".join(f"{n:05d},{n}\n" for n in range(ROWS // 2)))
+    (tmp_path / "in" / "b.csv").write_text("x,id\n" + "".join(f"{n},{n:05d}\n" for n in range(ROWS // 2, ROWS)))
+    context: Any = spark.sparkContext
+    block_managers = context._jvm.org.apache.spark.SparkEnv.get().blockManager().diskBlockManager().localDirsString()
+    folders = [Path(folder) for folder in block_managers]
+    before = {path for folder in folders for path in folder.rglob("shuffle_*")}
+
+    def lose() -> None:
+        while not lost.exists():
+            made = {path for folder in folders for path in folder.rglob("shuffle_*.index")} - before
+            for index in made:
+                index.unlink()
+                lost.touch()
+            time.sleep(0.01)
+
+    score = fragile(waits)
+    losing = threading.Thread(target=lose, daemon=True)
+    losing.start()
+    ended = score(input=tmp_path / "in")
+    assert lost.exists()
+    lost.touch()
+    losing.join()
+    counted_once(ended)
+    assert "run again" not in ended.stderr
