@@ -55,9 +55,9 @@ def tree(root: int) -> "dict[int, tuple[str, int]]":
     return {pid: found[pid] for pid in family if pid in found}
 
 
-def measured(rows: int, heap: str, work: Path) -> Peak:
+def measured(rows: int, heap: str, inputs: Path, work: Path) -> Peak:
     """One whole run over `rows` rows with a heap of `heap`."""
-    source = data.generate(work, rows)
+    source = data.generate(inputs, rows)
     log = work / f"gc-{rows}-{heap}.log"
     spark = f"--master local[*] --driver-memory {heap} --driver-java-options -Xlog:gc:file={log}"
     command = score_command(source, work / f"out-{rows}-{heap}", "--spark", spark)
@@ -95,11 +95,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000, 20_000_000])
     parser.add_argument("--heap", nargs="+", default=["1g", "2g"], help="as --driver-memory takes it")
     parser.add_argument("--write", action="store_true", help="write benchmarks/MEMORY.md")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="where inputs are generated, or found from before")
     options = parser.parse_args()
     lines: list[str] = []
     with tempfile.TemporaryDirectory(prefix="nightly-memory-") as folder:
         for heap in options.heap:
-            lines += table(heap, [measured(rows, heap, Path(folder)) for rows in options.rows])
+            peaks = [measured(rows, heap, options.keep or Path(folder), Path(folder)) for rows in options.rows]
+            lines += table(heap, peaks)
     machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
     command = " ".join(["python -m benchmarks.memory", *sys.argv[1:]])
     head = f"# Memory\n\nBy `{command}`, on {machine}: peaks of the resident memory, looked at every {EVERY_SECONDS} s."
