@@ -21,8 +21,8 @@ KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
         UsageError,
         "the store does not know this bucket or these credentials",
     ),
-    (AWAY, HandOffError, "the store did not answer, run again when it does"),
     (DENIED, HandOffError, "access is denied, check the rights"),
+    (AWAY, HandOffError, "the store did not answer, run again when it does"),
     (
         r"EOFException|ZipException|incorrect (header|data) check|not a gzip|org\.apache\.parquet|CANNOT_READ_FILE_FOOTER",
         InputRefusedError,

@@ -1,7 +1,7 @@
 """An S3 server of its own process, `python -m tests.support.store PORT LOG FAULTS`: moto's, and a line a request in LOG.
 
 FAULTS is a JSON list of rules, read anew with each request; the first whose pattern fits the request strikes:
-`{"on": regex of "METHOD /path?query", "do": 503 | "slow" | "drop" | "lost", "times": of each request, or null for ever}`.
+`{"on": regex of "METHOD /path?query agent", "do": 503 | "slow" | "drop" | "lost", "times": of each request, or null for ever}`.
 """
 
 import json
@@ -52,7 +52,9 @@ def logged(app: App, log_path: str, faults_path: str) -> App:
 
 def striking(environ: dict[str, Any], path: str, struck: "Counter[str]") -> Any:
     """What the first fault that fits the request and has not struck often enough does."""
-    asked = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']}"
+    asked = (
+        f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}?{environ['QUERY_STRING']} {environ.get('HTTP_USER_AGENT')}"
+    )
     for rule in json.loads(Path(path).read_text(encoding="utf-8")):
         known = f"{rule} {asked}"
         if re.search(rule["on"], asked) and (rule["times"] is None or struck[known] < rule["times"]):
@@ -70,13 +72,14 @@ def refused(status: int, environ: dict[str, Any], start_response: Callable[..., 
 
 
 def hung_up(app: App, environ: dict[str, Any], start_response: Callable[..., Any], *, before: bool) -> Iterator[bytes]:
-    """The connection is lost half way through what the client sends, or after all of it, half way through the answer."""
+    """The connection is lost half way through what the client sends or is sent, or when all is done but the answer."""
     sent = int(environ.get("CONTENT_LENGTH") or 0)
     if before and sent:
         environ["wsgi.input"].read(sent // 2)
     else:
         body = b"".join(app(environ, start_response))
-        yield body[: len(body) // 2]
+        if before:
+            yield body[: len(body) // 2]
     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
 
 

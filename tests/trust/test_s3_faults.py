@@ -47,9 +47,10 @@ def test_a_store_that_is_away_before_anything_is_written_is_told_in_one_line(nig
         ("GET .*/schema", 500, "schema.json"),
         ("GET .*/policy", 503, "policy.json"),
         ("GET .*/model/metadata", "drop", "model/metadata"),
-        ("GET .*/model/stages/.*/part", 503, "/model"),
+        ("(GET|HEAD) .*/model.* Hadoop", 503, "/model"),
         (r"GET .*prefix=in", 503, "/in"),
         ("(GET|HEAD) .*/in/a", "drop", "/in/a.csv"),
+        ("(GET|HEAD) .*/in/a.* Hadoop", 500, "/in/a.csv"),
         (LOCK, 503, "_lock.json"),
     ):
         night.fails(on, do, None)
@@ -107,7 +108,8 @@ def test_a_run_whose_latest_json_could_not_be_written_says_that_it_is_published(
         pytest.param("(GET|HEAD) .*/in/a", 2, "/in/a.csv", id="input"),
         pytest.param("GET .*prefix=model", 2, "/model", id="model-list"),
         pytest.param("GET .*/model/metadata", 2, "/model/metadata", id="model"),
-        pytest.param("(GET|HEAD) .*/model/stages/.*/part", 2, "/model", id="model-data"),
+        pytest.param("(GET|HEAD) .*/model.* Hadoop", 2, "/model", id="model-to-spark"),
+        pytest.param("(GET|HEAD) .*/in/a.* Hadoop", 2, "/in/a.csv", id="input-to-spark"),
         pytest.param("GET .*/schema", 2, "/schema.json", id="schema"),
         pytest.param("GET .*/policy", 2, "/policy.json", id="policy"),
         pytest.param("GET .*prefix=OUT", 5, "/out", id="output-list"),
