@@ -1,4 +1,4 @@
-"""What the job is measured against: each a whole program, run as `python -m benchmarks.contenders NAME INPUT OUTPUT`."""
+"""What the job is measured against: each a whole program, run as `python -m benchmarks.contenders NAME INPUT OUTPUT [MODEL]`."""
 
 import shutil
 import sys
@@ -17,29 +17,90 @@ def _spark() -> Any:
     )
 
 
-def copy(source: str, target: str) -> None:
+def _read(source: str) -> Any:
+    columns = "ID string, crim double, zn double, indus double, name string"
+    return _spark().read.schema(columns).option("header", True).csv(source)
+
+
+def _decided(scored: Any) -> Any:
+    return scored.selectExpr("ID", "CASE WHEN prediction >= 25 THEN 'call' ELSE 'none' END AS action", "prediction")
+
+
+def copy(source: str, target: str, _: str) -> None:
     """Spark copies two columns CSV to CSV, with an explicit schema and no model."""
-    frame = (
-        _spark()
-        .read.schema("ID string, crim double, zn double, indus double, name string")
-        .option("header", True)
-        .csv(source)
-    )
-    frame.select("ID", "crim").write.mode("overwrite").option("header", True).csv(target)
+    _read(source).select("ID", "crim").write.mode("overwrite").option("header", True).csv(target)
 
 
-def script(source: str, target: str) -> None:
+def script(source: str, target: str, model: str) -> None:
     """The twenty-line script that teams write."""
     from pyspark.ml import PipelineModel
 
     spark = _spark()
     frame = spark.read.option("header", True).option("inferSchema", True).csv(source)
-    scored = PipelineModel.load(MODEL).transform(frame)
-    decided = scored.selectExpr("ID", "CASE WHEN prediction >= 25 THEN 'call' ELSE 'none' END AS action", "prediction")
+    decided = _decided(PipelineModel.load(model).transform(frame))
     decided.coalesce(1).write.mode("overwrite").option("header", True).csv(target)
 
 
-def pandas(source: str, target: str) -> None:
+def bare(source: str, target: str, model: str) -> None:
+    """`transform` and a write, with an explicit schema and nothing else."""
+    from pyspark.ml import PipelineModel
+
+    spark_frame = _read(source)
+    scored = PipelineModel.load(model).transform(spark_frame)
+    _decided(scored).write.mode("overwrite").option("header", True).csv(target)
+
+
+def mlflow(source: str, target: str, _: str) -> None:
+    """`mlflow.pyfunc.spark_udf` with the same regression from scikit-learn."""
+    import mlflow
+    import numpy
+    from sklearn.linear_model import LinearRegression
+
+    weights, intercept = _coefficients()
+    regression = LinearRegression()
+    regression.coef_, regression.intercept_ = numpy.array(list(weights.values())), intercept
+    saved = f"{target}-mlflow"
+    shutil.rmtree(saved, ignore_errors=True)
+    mlflow.sklearn.save_model(regression, saved)
+    frame = _read(source)
+    udf = mlflow.pyfunc.spark_udf(frame.sparkSession, saved, result_type="double", env_manager="local")
+    decided = _decided(frame.withColumn("prediction", udf("crim", "zn", "indus")))
+    decided.write.mode("overwrite").option("header", True).csv(target)
+
+
+def fit_gbt(source: str, target: str, _: str) -> None:
+    """Fit and save gradient-boosted trees on the three numbers."""
+    from pyspark.ml.feature import VectorAssembler
+    from pyspark.ml.regression import GBTRegressor
+
+    trees = GBTRegressor(labelCol="label", maxIter=20, maxDepth=5, seed=7)
+    _fit(source, target, [VectorAssembler(inputCols=["crim", "zn", "indus"], outputCol="features"), trees])
+
+
+def fit_one_hot(source: str, target: str, _: str) -> None:
+    """Fit and save a regression on two numbers and a category."""
+    from pyspark.ml.feature import OneHotEncoder, StringIndexer, VectorAssembler
+    from pyspark.ml.regression import LinearRegression
+
+    stages = [
+        StringIndexer(inputCol="zn_text", outputCol="zn_index", handleInvalid="keep"),
+        OneHotEncoder(inputCol="zn_index", outputCol="zn_vector"),
+        VectorAssembler(inputCols=["crim", "indus", "zn_vector"], outputCol="features"),
+        LinearRegression(labelCol="label", regParam=0.1),
+    ]
+    _fit(source, target, stages)
+
+
+def _fit(source: str, target: str, stages: list[Any]) -> None:
+    from pyspark.ml import Pipeline
+    from pyspark.ml.feature import SQLTransformer
+
+    text = SQLTransformer(statement="SELECT *, CAST(CAST(zn AS int) AS string) AS zn_text FROM __THIS__")
+    frame = _read(source).limit(20_000).selectExpr("*", "30 - 0.2 * crim - zn % 7 + 0.05 * indus AS label")
+    Pipeline(stages=[text, *stages]).fit(frame).write().overwrite().save(target)
+
+
+def pandas(source: str, target: str, _: str) -> None:
     """pandas in chunks of 500,000 rows, the regression as arithmetic."""
     import pandas as pd
 
@@ -53,7 +114,7 @@ def pandas(source: str, target: str) -> None:
                 chunk[["ID", "action", "prediction"]].to_csv(out, index=False, header=out.tell() == 0)
 
 
-def polars(source: str, target: str) -> None:
+def polars(source: str, target: str, _: str) -> None:
     """polars, streaming, the regression as arithmetic: the floor."""
     import polars as pl
 
@@ -65,7 +126,7 @@ def polars(source: str, target: str) -> None:
     frame.select("ID", "action", "prediction").sink_csv(f"{target}/actions.csv")
 
 
-def duckdb(source: str, target: str) -> None:
+def duckdb(source: str, target: str, _: str) -> None:
     """DuckDB, the regression as arithmetic."""
     import duckdb as db
 
@@ -83,7 +144,9 @@ def _coefficients() -> tuple[dict[str, float], float]:
     return {"crim": -0.2, "zn": 0.06, "indus": -0.37}, 27.4
 
 
+PROGRAMS = (copy, script, bare, mlflow, pandas, polars, duckdb, fit_gbt, fit_one_hot)
+
 if __name__ == "__main__":
-    name, source, target = sys.argv[1:]
+    name, source, target, *model = sys.argv[1:]
     shutil.rmtree(target, ignore_errors=True)
-    {f.__name__: f for f in (copy, script, pandas, polars, duckdb)}[name](source, target)
+    {f.__name__: f for f in PROGRAMS}[name](source, target, *(model or [MODEL]))

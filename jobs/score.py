@@ -19,7 +19,7 @@ from jobs.handoff.manifest import Table
 from jobs.handoff.publish import Steps, Wanted
 from jobs.handoff.run import Run, starting
 from jobs.handoff.storage import before_spark, storage_for
-from jobs.scoring import analyse, decide, failures, predict, read, rejects, session, unique, validate
+from jobs.scoring import analyse, decide, failures, predict, read, rejects, session, unique, unseen, validate
 
 ACTIONS, REJECTS = "actions", "rejects"
 Counts = dict[str, int]
@@ -30,21 +30,18 @@ def journey(
 ) -> tuple[DataFrame, list[Observation]]:
     """A row's whole way from file to line, and what will have been counted on it once the lines are written.
 
-    `exact` settles which of several rows with one key comes first; without it such rows are only noticed.
+    `exact` settles which of several rows with one key comes first; without it they all get through.
     """
     schema = agreed.schema
-    seen, scored_seen, keys_seen, told = (Observation(name) for name in ("seen", "scored", "keys", "told"))
+    seen, keys_seen, told = (Observation(name) for name in ("seen", "keys", "told"))
     rows = read.rows(spark, source, schema, located=exact)
     checked = validate.check(rows, schema, agreed.needs.required, seen, keep=read.PLACE if exact else ())
-    scored = predict.score(checked, model, agreed.saved, scored_seen)
+    scored = unseen.flagged(predict.score(checked, model, agreed.saved), model)
     if exact:
         scored = unique.first_of_each(scored, schema.keys, keys_seen)
     decided = decide.actions(scored, agreed.policy, schema.primary_key)
-    lines = decide.lines(decided, agreed.policy, keep=() if exact else unique.hashes(schema.keys))
-    if schema.keys and not exact:
-        lines = unique.watched(lines, schema.keys, keys_seen)
-    observed = [seen, scored_seen, told] + ([keys_seen] if schema.keys else [])
-    return decide.tallied(lines, agreed.policy, told), observed
+    lines = decide.tallied(decide.lines(decided, agreed.policy), agreed.policy, told)
+    return lines, [seen, told] + ([keys_seen] if exact else [])
 
 
 def write_actions(
@@ -60,7 +57,7 @@ def write_actions(
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
         if counts["open_quotes"] and not source.broken:
             source = replace(source, broken=read.broken_files(spark, source))
-        elif counts.get("repeated") and not exact:
+        elif not exact and unique.suspected(spark, source, agreed.schema):
             exact = True
         else:
             return source, counts
@@ -112,6 +109,9 @@ def hand_over(
 ) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
     counts, rejected = write_both(spark, source, agreed, model, run)
+    if counts["unseen"] or rejected.rows > run.summary["rows_read"] - counts["valid"]:
+        good = validate.check(read.rows(spark, source, agreed.schema), agreed.schema, agreed.needs.required, None)
+        run.summary["unseen_categories"] = unseen.categories(good, model)
     reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
     try:
         told = {name: run.summary[name] for name in ("rows_read", "rows_rejected", "rejected_by_reason")}
@@ -148,8 +148,9 @@ def score(options: Options) -> Mapping[str, Any]:
         if already:
             return run.ended("nothing-to-do", already)
         spark, model, columns = ready(options, agreed, steps, size=found.size)
-        with session.ended_by_signals(spark), failures.explained(options):
+        with failures.explained(options):
             source = read.source(spark, layouts, found.parquet, schema, size=found.size)
+        with session.ended_by_signals(spark), failures.explained(options, lambda: read.damaged(spark, source)):
             path = hand_over(spark, source, agreed, model, columns, run)
         return run.ended("published", path)
 

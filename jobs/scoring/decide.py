@@ -7,34 +7,39 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy, Rule
-from jobs.scoring import sql
+from jobs.scoring import predict, sql, unseen
 
 ACTION = "action"
 OUT = "_na_out "
+TALLIED = (predict.FAULT, unseen.KEPT)
 
 
 def actions(scored: DataFrame, policy: Policy, primary_key: tuple[str, ...]) -> DataFrame:
-    """`scored` with a column `action`, null where the policy leaves the row out. Runs one job for each budget."""
+    """`scored` with a column `action`, null where the policy leaves the row out, or the model's output is at fault.
+
+    Runs one job for each budget.
+    """
+    fine = f"{predict.FAULT} IS NULL"
     conditions: list[tuple[str, str]] = []
     for rule in policy.rules:
         fits = f"coalesce({sql.bracketed(rule.when)}, false)"
         if rule.limit is not None:
             taken = " OR ".join(f"({condition})" for condition, _ in conditions) or "false"
-            candidates = scored.where(f"({fits}) AND NOT ({taken})")
+            candidates = scored.where(f"{fine} AND ({fits}) AND NOT ({taken})")
             fits = f"({fits}) AND ({_within_budget(candidates, rule, primary_key)})"
         conditions.append((fits, rule.action))
     otherwise = sql.text(policy.otherwise) if policy.otherwise is not None else "CAST(NULL AS string)"
     cases = " ".join(f"WHEN {condition} THEN {sql.text(action)}" for condition, action in conditions)
-    return scored.withColumn(ACTION, F.expr(f"CASE {cases} ELSE {otherwise} END" if cases else otherwise))
+    action = f"CASE WHEN NOT ({fine}) THEN NULL {cases} ELSE {otherwise} END"
+    return scored.withColumn(ACTION, F.expr(action))
 
 
-def lines(decided: DataFrame, policy: Policy, *, keep: tuple[Column, ...] = ()) -> DataFrame:
-    """The policy's columns as `line`, one RFC 4180 record a row, beside `ACTION` and what else is to `keep`."""
-    values = decided.select(*published(policy), F.col(ACTION).alias(f"_na_{ACTION}"), *keep)
+def lines(decided: DataFrame, policy: Policy) -> DataFrame:
+    """The policy's columns as `line`, one RFC 4180 record a row, beside `ACTION` and what else is tallied."""
+    values = decided.select(*published(policy), F.col(ACTION).alias(f"_na_{ACTION}"), *TALLIED)
     kinds = {field.name: field.dataType for field in values.schema.fields}
     cells = [csv_cell(OUT + name, kinds[OUT + name], policy.escape_formulas) for name in policy.columns]
-    kept = [sql.name(name) for name in values.columns[len(cells) + 1 :]]
-    return values.selectExpr(f"{csv_line(cells)} AS line", f"_na_{ACTION} AS {ACTION}", *kept)
+    return values.selectExpr(f"{csv_line(cells)} AS line", f"_na_{ACTION} AS {ACTION}", *TALLIED)
 
 
 def published(policy: Policy) -> list[Column]:
@@ -108,7 +113,8 @@ def tallied(lines: DataFrame, policy: Policy, counts: Observation) -> DataFrame:
     chosen = f"{ACTION} IS NOT NULL"
     tallies = {
         "published": chosen,
-        "without_action": f"NOT ({chosen})",
+        "unseen": unseen.KEPT,
+        "without_action": f"{predict.FAULT} IS NULL AND NOT ({chosen})",
         **{f"action_{i}": f"{ACTION} <=> {sql.text(name)}" for i, name in enumerate(policy.action_names)},
     }
     counted = [F.expr(f"sum(CASE WHEN {test} THEN 1 ELSE 0 END)").alias(name) for name, test in tallies.items()]

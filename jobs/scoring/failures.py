@@ -1,7 +1,7 @@
 """What Spark's own failures mean to the operator, told from what its deepest cause says."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Optional
 
@@ -41,8 +41,11 @@ KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
 
 
 @contextmanager
-def explained(options: Options) -> Iterator[None]:
-    """Turn a failed Spark job into a `JobError` that says what, where and the cure, where that is known."""
+def explained(options: Options, damaged: Callable[[], Optional[str]] = lambda: None) -> Iterator[None]:
+    """Turn a failed Spark job into a `JobError` that says what, where and the cure, where that is known.
+
+    `damaged` finds an input file that cannot be read: Spark names the file that it writes instead.
+    """
     try:
         yield
     except JobError:
@@ -52,9 +55,11 @@ def explained(options: Options) -> Iterator[None]:
         for pattern, kind, meaning in KNOWN:
             if re.search(pattern, text):
                 uri = _uri(text)
+                if uri and _is_below(uri, options.output) and kind is InputRefusedError:
+                    uri = damaged()
                 if pattern == DENIED and uri and not _is_below(uri, options.output):
                     kind = UsageError  # what the options name is not there for this user
-                raise kind(f"{meaning}: {_cause(text)}; {_where(text, options)}; nothing was published") from error
+                raise kind(f"{meaning}: {_cause(text)}; {_where(uri, options)}; nothing was published") from error
         raise
 
 
@@ -88,7 +93,6 @@ def _cause(text: str) -> str:
     return (lines[-1] if causes else lines[0])[:300] if lines else "no message"
 
 
-def _where(text: str, options: Options) -> str:
+def _where(uri: Optional[str], options: Options) -> str:
     named = ", ".join((options.model, options.schema, options.policy, *options.inputs, options.output))
-    uri = _uri(text)
     return f"see {uri}" if uri else f"among model, schema, policy, inputs and output: {named}"

@@ -25,7 +25,7 @@ def _guarded(stage: Any, indexed: set[str]) -> Iterator[Any]:
     best = getattr(stage, "bestModel", None)
     if isinstance(stage, OneHotEncoderModel) and stage.getHandleInvalid() == "error":
         sizes = zip(_columns(stage, "input"), stage.categorySizes)
-        tests = [_known(column, size) for column, size in sizes if column not in indexed]
+        tests = [known(column, size) for column, size in sizes if column not in indexed]
         if tests:
             statement = f"SELECT * FROM __THIS__ WHERE {' AND '.join(tests)}"  # noqa: S608 - quoted names, and numbers
             yield SQLTransformer(statement=statement)
@@ -40,7 +40,8 @@ def _columns(stage: Any, kind: str) -> list[str]:
     return list(stage.getOrDefault(several)) if stage.isSet(several) else [stage.getOrDefault(f"{kind}Col")]
 
 
-def _known(column: str, size: int) -> str:
+def known(column: str, size: int) -> str:
+    """SQL: whether the encoder has a place for the number in `column`, or it is missing."""
     value = f"CAST({sql.name(column)} AS double)"
     # a missing value is the encoder's own to judge
     return f"coalesce({value} >= 0 AND {value} < {size}, true)"

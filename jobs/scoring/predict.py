@@ -5,7 +5,7 @@ from typing import Any, Optional
 
 from pyspark.ml import PipelineModel
 from pyspark.ml.linalg import VectorUDT
-from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -39,16 +39,8 @@ def load(spark: SparkSession, uri: str) -> PipelineModel:
     return one_hot.guarded(model)
 
 
-def score(good: DataFrame, model: PipelineModel, saved: SavedModel, counts: Observation) -> DataFrame:
-    """Apply the model; rows with an unusable output are left out, and `counts` learns how many were."""
-    flagged = judged(good, model, saved)
-    usable = F.expr(f"sum(CASE WHEN {FAULT} IS NULL THEN 1 ELSE 0 END)").alias("usable")
-    seen = flagged.observe(counts, F.count(F.lit(1)).alias("scored"), usable)
-    return seen.where(f"{FAULT} IS NULL").drop(FAULT)
-
-
-def judged(good: DataFrame, model: PipelineModel, saved: SavedModel) -> DataFrame:
-    """All rows that come out of the model, with `FAULT`: null, or `model-output:column` for the first unusable output."""
+def score(good: DataFrame, model: PipelineModel, saved: SavedModel) -> DataFrame:
+    """Apply the model: the rows that come out of it, with `FAULT`: null, or `model-output:column` for the first unusable output."""
     scored = outputs(good, model)
     cases = [
         f"WHEN NOT ({_usable(scored, column)}) THEN {sql.text('model-output:' + column)}"

@@ -5,10 +5,10 @@ a quoted cell runs over a line end needs its lines stitched together (`records.p
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any
+from typing import Any, Optional
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -22,11 +22,13 @@ from jobs.scoring import records, session, sql
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
 SHAPE, FILE, BLOCK, ROW_ID = "_na_shape", "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
-# decoded, so that files sort by name
-WHERE_FROM = (
+LOCATED = (
+    # decoded, so that files sort by name
     f"url_decode(replace(_metadata.file_path, '+', '%2B')) AS {FILE}",
     f"_metadata.file_block_start AS {BLOCK}",
+    f"monotonically_increasing_id() AS {ROW_ID}",
 )
+QUOTED = "contains(line, '\"')"
 FIRST_ID, BEFORE = "_na_first_id", "_na_before"
 
 
@@ -72,31 +74,57 @@ def rows(spark: SparkSession, source: Source, schema: TableSchema, *, located: b
     With `located`, also `FILE`, `BLOCK` and `ROW_ID`, whose order within a file is that of its records.
     """
     branches = []
-    for layout, lines in _csv_lines(spark, source):
-        whole = lines.where(~F.col(FILE).isin(*source.broken)) if source.broken else lines
-        branches.append(_split(whole, layout, schema, located))
-        if source.broken:
-            stitched = records.stitched(lines.where(F.col(FILE).isin(*source.broken)), layout)
-            branches.append(_bound(stitched, layout, schema, located))
+    for layout, lines, stitched in _csv(spark, source, located):
+        branches.append(_split(lines, layout, schema, located))
+        if stitched:
+            branches.append(_bound(stitched, layout, schema, "cells[{}]".format, located))
     for frame in _parquet_frames(spark, source):
         cells = [_as_text(frame, column) for column in schema.names]
         branches.append(frame.selectExpr(*cells, f"{OK} AS {SHAPE}", *(PLACE if located else ())))
     return reduce(DataFrame.unionAll, branches)
 
 
+def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: tuple[str, ...]) -> DataFrame:
+    """The columns `names` alone, as strings, for a fraction of what `rows` costs. A line too short gives its last cell."""
+    branches = []
+    for layout, lines, stitched in _csv(spark, source, located=False):
+        at = dict(zip(schema.names, layout.positions))
+        records_only = lines.where(f"line != {sql.text(layout.header)} AND line != ''")
+        exact = records_only.selectExpr("line", f"CASE WHEN {QUOTED} THEN {_quoted_cells('line')} END AS cells")
+        quick = "substring_index(substring_index(line, ',', {}), ',', -1)".format
+        cells = [f"CASE WHEN cells IS NULL THEN {quick(at[n] + 1)} ELSE {_unquoted(at[n])} END" for n in names]
+        branches.append(exact.selectExpr(*(f"{cell} AS {sql.name(n)}" for cell, n in zip(cells, names))))
+        if stitched:
+            branches.append(
+                stitched.where(f"kind = {OK}").selectExpr(*(f"cells[{at[n]}] AS {sql.name(n)}" for n in names))
+            )
+    branches += [frame.selectExpr(*(_as_text(frame, n) for n in names)) for frame in _parquet_frames(spark, source)]
+    return reduce(DataFrame.unionAll, branches)
+
+
 def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
     """The files with a line whose quotes do not close, as Spark spells them. A pass of its own, over such input only."""
     found: set[str] = set()
-    for _, lines in _csv_lines(spark, source):
-        opened = lines.where("contains(line, '\"')").where(f"NOT ({_closed('line')})")
+    for _, lines in _csv_lines(spark, source, located=True):
+        opened = lines.where(QUOTED).where(f"NOT ({_closed(_quoted_cells('line'))})")
         found.update(row[0] for row in opened.select(FILE).distinct().collect())
     return frozenset(found)
+
+
+def damaged(spark: SparkSession, source: Source) -> Optional[str]:
+    """The first compressed file that does not read to its end, found by reading them one by one."""
+    for uri in (uri for files in source.csv.values() for uri in files if uri.endswith(".gz")):
+        try:
+            _reader(spark).text(uri).count()
+        except Exception:  # whatever Spark says of it
+            return uri
+    return None
 
 
 def places(spark: SparkSession, source: Source) -> DataFrame:
     """For each block of each file its `FIRST_ID` (the lowest `ROW_ID` in it) and how many records are `BEFORE` it."""
     # a stitched file's rows are numbered by line already
-    whole = [frame.where(~F.col(FILE).isin(*source.broken)) for _, frame in _csv_lines(spark, source)]
+    whole = [frame.where(~F.col(FILE).isin(*source.broken)) for _, frame in _csv_lines(spark, source, located=True)]
     frames = whole + _parquet_frames(spark, source)
     ids = reduce(DataFrame.unionAll, [frame.select(*PLACE) for frame in frames])
     blocks = ids.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
@@ -104,22 +132,34 @@ def places(spark: SparkSession, source: Source) -> DataFrame:
     return blocks.selectExpr(FILE, BLOCK, FIRST_ID, f"{before} AS {BEFORE}")
 
 
-def _csv_lines(spark: SparkSession, source: Source) -> list[tuple[Layout, DataFrame]]:
+def _csv(spark: SparkSession, source: Source, located: bool) -> Iterator[tuple[Layout, DataFrame, Optional[DataFrame]]]:
+    """Each layout with the lines that are records, and the records that were stitched together of several, if any."""
+    # only where it is asked for: each row would carry its place through the splitting
+    for layout, lines in _csv_lines(spark, source, located=located or bool(source.broken)):
+        if source.broken:
+            broken = F.col(FILE).isin(*source.broken)
+            yield layout, lines.where(~broken), records.stitched(lines.where(broken), layout)
+        else:
+            yield layout, lines, None
+
+
+def _csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tuple[Layout, DataFrame]]:
     # Hadoop's default also ends a line at a lone CR, which may stand inside a quoted cell
     line = "CASE WHEN endswith(value, '\\r') THEN left(value, length(value) - 1) ELSE value END AS line"
-    located = [line, "value", *WHERE_FROM, f"monotonically_increasing_id() AS {ROW_ID}"]
+    columns = [line, "value", *(LOCATED if located else ())]
     reader = _reader(spark).option("lineSep", "\n")
     return [
-        (layout, reader.text(some).selectExpr(*located))
+        (layout, reader.text(some).selectExpr(*columns))
         for layout, files in source.csv.items()
         for some in _told_apart(files)
     ]
 
 
 def _parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:
-    located = ["*", *WHERE_FROM, f"monotonically_increasing_id() AS {ROW_ID}"]
     return [
-        _reader(spark).parquet(*some).selectExpr(*located) for files in source.parquet for some in _told_apart(files)
+        _reader(spark).parquet(*some).selectExpr("*", *LOCATED)
+        for files in source.parquet
+        for some in _told_apart(files)
     ]
 
 
@@ -136,36 +176,39 @@ def _reader(spark: SparkSession) -> Any:
 
 
 def _split(lines: DataFrame, layout: Layout, schema: TableSchema, located: bool) -> DataFrame:
-    quoted = f"CASE WHEN {_closed('line')} THEN {_unquoted('line')} END"
-    cells = f"CASE WHEN contains(line, '\"') THEN {quoted} ELSE split(line, ',', -1) END"
-    kind = f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK} ELSE {OK} END"
-    columns = [f"{cells} AS cells", f"{kind} AS kind", *(PLACE if located else ())]
-    return _bound(lines.selectExpr(*columns), layout, schema, located)
+    place = PLACE if located else ()
+    kind = f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK} ELSE {OK} END AS kind"
+    cells = f"CASE WHEN {QUOTED} THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
+    split = lines.selectExpr("line", f"{QUOTED} AS quoted", cells, kind, *place)
+    # each quote that opens a cell must also close it
+    kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({_closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
+    return _bound(split.selectExpr("quoted", "cells", kind, *place), layout, schema, _unquoted, located)
 
 
-def _bound(cells: DataFrame, layout: Layout, schema: TableSchema, located: bool) -> DataFrame:
-    """`cells` (array) and `kind` into the schema's columns by the layout's positions."""
-    shape = (
-        f"CASE WHEN kind != {OK} THEN kind WHEN cells IS NULL THEN {OPEN_QUOTE} "
-        f"WHEN size(cells) < {layout.width} THEN {SHORT} WHEN size(cells) > {layout.width} THEN {LONG} ELSE {OK} END AS {SHAPE}"
-    )
-    bound = [f"cells[{at}] AS {sql.name(column)}" for column, at in zip(schema.names, layout.positions)]
+def _bound(
+    cells: DataFrame, layout: Layout, schema: TableSchema, cell: Callable[[int], str], located: bool
+) -> DataFrame:
+    """`cells` (array) and `kind` into the schema's columns by the layout's positions; `cell` is SQL for the one there."""
+    width = f"WHEN size(cells) < {layout.width} THEN {SHORT} WHEN size(cells) > {layout.width} THEN {LONG}"
+    shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
+    bound = [f"{cell(at)} AS {sql.name(column)}" for column, at in zip(schema.names, layout.positions)]
     return cells.selectExpr(*bound, shape, *(PLACE if located else ()))
 
 
-def _cells(line: str) -> str:
-    """Every cell of a line with its leading comma, one given to the first as well; see `records.CELL`."""
-    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL)}, 0)"
+def _quoted_cells(line: str) -> str:
+    """The cells of a line with quotes, those still around them."""
+    # a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
+    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL)}, 1)"
 
 
-def _closed(line: str) -> str:
-    """Whether the cells account for every character: each quote that opens a cell also closes it."""
-    return f"array_join({_cells(line)}, '') = concat(',', {line})"
+def _closed(cells: str) -> str:
+    """Whether the cells of a line with quotes account for every character of it."""
+    return f"array_join({cells}, ',') = line"
 
 
-def _unquoted(line: str) -> str:
-    inner = "replace(substring(c, 3, length(c) - 3), '\"\"', '\"')"
-    return f"transform({_cells(line)}, c -> CASE WHEN startswith(c, ',\"') THEN {inner} ELSE substring(c, 2) END)"
+def _unquoted(at: int) -> str:
+    inner = f"replace(substring(cells[{at}], 2, length(cells[{at}]) - 2), '\"\"', '\"')"
+    return f"CASE WHEN startswith(cells[{at}], '\"') THEN {inner} ELSE cells[{at}] END"
 
 
 def _as_text(frame: DataFrame, column: str) -> str:

@@ -16,7 +16,7 @@ from jobs.contract.header import Layout
 
 # for Java, one cell with a comma in front: quoted (a doubled quote is a quote), or plain (a quote inside it is just a
 # character); it would recurse once a character without possessive quantifiers
-CELL = r',(?:(?:"[^"]*+")++(?![^,])|[^",][^,]*+|(?=,|\z))'
+CELL = r',((?:"[^"]*+")++(?![^,])|[^",][^,]*+|(?=,|\z))'
 # a record put together here is numbered within its file, not within a block of it
 NO_BLOCK = -1
 LOOK_AHEAD_LINES = 1_000_000

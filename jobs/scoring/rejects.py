@@ -58,7 +58,7 @@ def _late_reasons(
 ) -> DataFrame:
     """Place and reason of the rows that were fine until the model, or until another row had the same key."""
     good = validate.check(rows, schema, required, None, keep=read.PLACE)
-    scored = predict.judged(good, *scoring)
+    scored = predict.score(good, *scoring)
     place = [F.col(name) for name in read.PLACE]
     dropped = good.join(scored.select(*place), list(read.PLACE), "left_anti").select(
         *place, F.lit("model-dropped").alias(REASONS)
@@ -66,7 +66,7 @@ def _late_reasons(
     unusable = scored.where(f"{predict.FAULT} IS NOT NULL").select(*place, F.col(predict.FAULT).alias(REASONS))
     parts = [dropped, unusable]
     if schema.keys:
-        repeats = unique.repeats(scored.where(f"{predict.FAULT} IS NULL"), schema.keys)
+        repeats = unique.repeats(scored, schema.keys)
         parts.append(
             repeats.where(f"{unique.REPEATED} IS NOT NULL").select(*place, F.col(unique.REPEATED).alias(REASONS))
         )

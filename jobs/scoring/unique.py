@@ -1,33 +1,41 @@
-"""No key twice: a cheap watch on the way to the file, and the exact choice of the first row, made only when needed."""
+"""No key twice: a cheap look for suspects, and the exact choice of the first row, made only when there are any."""
 
-from pyspark.sql import Column, DataFrame, Observation, Window
+from pyspark.sql import DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
-from jobs.scoring import read, sql
+from jobs.contract.table_schema import TableSchema
+from jobs.scoring import predict, read, session, sql, validate
 
 Keys = tuple[tuple[str, ...], ...]
 REPEATED = "_na_repeated"
-HASH = "_na_hash{}"
+# lists of hashes that fit a core's cache
+LISTS_A_PARTITION = 16
 
 
-def hashes(keys: Keys) -> tuple[Column, ...]:
-    """For each key a 64-bit hash of its columns, null where a cell of it is missing."""
-    return tuple(
-        F.expr(f"CASE WHEN {_present(key)} THEN xxhash64({_columns(key)}) END").alias(HASH.format(number))
-        for number, key in enumerate(keys)
+def suspected(spark: SparkSession, source: read.Source, schema: TableSchema) -> bool:
+    """Whether two records may have one key: their 64-bit hashes are the same, so this is suspicion, no proof.
+
+    Reads the keys alone, once a key. What moves between tasks is lists of hashes: a row for each would cost many times more.
+    """
+    lists = session.partitions(source.size) * LISTS_A_PARTITION
+    return any(_suspected(_hashes(spark, source, schema, key), lists) for key in schema.keys)
+
+
+def _hashes(spark: SparkSession, source: read.Source, schema: TableSchema, key: tuple[str, ...]) -> DataFrame:
+    fields = [field for field in schema.fields if field.name in key]
+    cells = read.some_cells(spark, source, schema, tuple(field.name for field in fields))
+    typed = cells.selectExpr(*(f"{validate.typed(field, schema)} AS {sql.name(field.name)}" for field in fields))
+    return typed.where(_present(key)).selectExpr(f"xxhash64({_columns(key)}) AS hash")
+
+
+def _suspected(hashes: DataFrame, lists: int) -> bool:
+    # first within each task, so that a key that comes a million times does not gather in one list
+    within = hashes.groupBy(F.expr(f"pmod(hash, {lists})").alias("list"), F.spark_partition_id()).agg(
+        F.collect_list("hash").alias("all")
     )
-
-
-def watched(lines: DataFrame, keys: Keys, counts: Observation) -> DataFrame:
-    """`lines` as they are; `counts` learns how many have a hash that another has too. Those are suspects, no proof."""
-    flagged = lines.withColumn(REPEATED, F.lit(False))
-    for number in range(len(keys)):
-        column = HASH.format(number)
-        # the exchange by hash brings equal keys together; sorted, one stands right behind the other
-        behind = F.lag(column).over(Window.partitionBy(column).orderBy(column))
-        same = F.coalesce(behind == F.col(column), F.lit(False))
-        flagged = flagged.withColumn(REPEATED, F.col(REPEATED) | same)
-    return flagged.observe(counts, F.expr(f"sum(CASE WHEN {REPEATED} THEN 1 ELSE 0 END)").alias("repeated"))
+    distinct = within.select("list", F.size("all").alias("n"), F.array_distinct("all").alias("some"))
+    across = distinct.groupBy("list").agg(F.sum("n").alias("n"), F.flatten(F.collect_list("some")).alias("all"))
+    return not across.where("n > size(array_distinct(all))").isEmpty()
 
 
 def first_of_each(scored: DataFrame, keys: Keys, counts: Observation) -> DataFrame:
@@ -40,8 +48,8 @@ def repeats(scored: DataFrame, keys: Keys) -> DataFrame:
     """`scored` with `REPEATED`: null for the first row of every key by file, then position, else `unique-error:column`."""
     flagged = scored.withColumn(REPEATED, F.lit(None).cast("string"))
     for key in keys:
-        # a row set aside for another key does not stand in the way of this one's first
-        live = F.col(REPEATED).isNull() & F.expr(_present(key))
+        # a row set aside already, for another key or for what the model made of it, does not stand in the way
+        live = F.col(REPEATED).isNull() & F.col(predict.FAULT).isNull() & F.expr(_present(key))
         columns = [F.col(sql.name(column)) for column in key]
         order = Window.partitionBy(*columns, live).orderBy(read.FILE, read.BLOCK, read.ROW_ID)
         late = live & (F.row_number().over(order) > 1)

@@ -52,9 +52,9 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
 
 def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
     """Typed values, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
-    typed = [f"{_typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
+    values = [f"{typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
     raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
-    return rows.selectExpr(*typed, *raw, read.SHAPE, *keep)
+    return rows.selectExpr(*values, *raw, read.SHAPE, *keep)
 
 
 def _fenced(frame: DataFrame) -> DataFrame:
@@ -83,7 +83,8 @@ def _missing(cell: str, schema: TableSchema) -> str:
     return f"({cell} IS NULL OR {cell} IN ({values}))" if values else f"({cell} IS NULL)"
 
 
-def _typed(field: Field, schema: TableSchema) -> str:
+def typed(field: Field, schema: TableSchema) -> str:
+    """SQL: the cell as its type, null where it is missing or does not read as such."""
     cell = sql.name(field.name)
     if field.type == "string":
         value = cell

@@ -94,29 +94,29 @@ def delivered(
     if request.param == "disk":
         yield nights
         return
-    bucket = tmp_path_factory.mktemp("bucket").name
+    its = tmp_path_factory.mktemp("bucket").name
 
     def run(folder: Path, **options: Any) -> Ended:
         store = boto3.client("s3")
         at = folder.name
         for path in (path for path in folder.rglob("*") if path.is_file()):
-            store.put_object(Bucket=bucket, Key=f"in/{at}/{path.relative_to(folder)}", Body=path.read_bytes())
-        ended = nights(f"s3://{bucket}/in/{at}", output=f"s3://{bucket}/out/{at}", **options)
-        return replace(ended, output=downloaded(store, bucket, f"out/{at}/", tmp_path_factory.mktemp("published")))
+            store.put_object(Bucket=its, Key=f"in/{at}/{path.relative_to(folder)}", Body=path.read_bytes())
+        ended = nights(f"s3://{its}/in/{at}", output=f"s3://{its}/out/{at}", **options)
+        return replace(ended, output=downloaded(store, its, f"out/{at}/", tmp_path_factory.mktemp("published")))
 
     with pytest.MonkeyPatch.context() as patched:
         for name, value in store_process.env.items():
             patched.setenv(name, value)
         where = {"LocationConstraint": store_process.env["AWS_REGION"]}
-        boto3.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
+        boto3.client("s3").create_bucket(Bucket=its, CreateBucketConfiguration=where)
         yield run
 
 
-def downloaded(store: Any, bucket: str, prefix: str, folder: Path) -> Path:
-    """What lies in the bucket below `prefix`, in `folder`."""
-    for page in store.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+def downloaded(store: Any, name: str, prefix: str, folder: Path) -> Path:
+    """What lies in the bucket `name` below `prefix`, in `folder`."""
+    for page in store.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix):
         for item in page.get("Contents", []):
             path = folder / item["Key"].removeprefix(prefix)
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(store.get_object(Bucket=bucket, Key=item["Key"])["Body"].read())
+            path.write_bytes(store.get_object(Bucket=name, Key=item["Key"])["Body"].read())
     return folder

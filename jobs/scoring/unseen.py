@@ -1,0 +1,93 @@
+"""Categories that the model has not seen when it was fitted: on how many rows, and which of them most often."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyspark.ml import PipelineModel
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from jobs.scoring import one_hot, predict, sql
+
+MOST_FREQUENT = 10
+KEPT = "_na_unseen"
+
+
+def flagged(scored: DataFrame, model: PipelineModel) -> DataFrame:
+    """`scored` with `KEPT`: whether a stage that keeps what it has not seen, as one further category, met such a value."""
+    tests = [
+        f"({sql.name(column)} IS NOT NULL AND {sql.name(output)} = {len(labels)})"
+        for java in _stages(model, "StringIndexerModel")
+        if java.getHandleInvalid() == "keep"
+        for column, output, labels in zip(_names(java, "input"), _names(java, "output"), java.labelsArray())
+        if column in scored.columns and output in scored.columns
+    ]
+    keeping = [java for java in _stages(model, "OneHotEncoderModel") if java.getHandleInvalid() == "keep"]
+    tests += [test for column, test in _out_of_range(keeping) if column in scored.columns]
+    return scored.withColumn(KEPT, F.expr(f"coalesce({' OR '.join(tests)}, false)" if tests else "false"))
+
+
+def categories(good: DataFrame, model: PipelineModel) -> dict[str, dict[str, Any]]:
+    """For each column of `good`, the rows with an unseen category (`rows`) and those values with their counts.
+
+    A pass of its own. Columns that the pipeline makes itself are not looked at.
+    """
+    encoders = _stages(model, "OneHotEncoderModel")
+    frame, tests = good, {column: test for column, test in _out_of_range(encoders) if column in good.columns}
+    for number, java in enumerate(_stages(model, "StringIndexerModel")):
+        outputs = [f"_na_index {number} {name}" for name in _names(java, "output")]
+        frame = _indexed(frame, java, outputs)
+        for column, output, labels in zip(_names(java, "input"), outputs, java.labelsArray()):
+            if column in good.columns and output in frame.columns:
+                tests[column] = f"{sql.name(output)} = {len(labels)}"
+    if not tests:
+        return {}
+    pairs = ", ".join(
+        f"{sql.text(column)}, CASE WHEN {test} THEN CAST({sql.name(column)} AS string) END"
+        for column, test in tests.items()
+    )
+    unseen = frame.selectExpr(f"stack({len(tests)}, {pairs}) AS (column, value)").where("value IS NOT NULL")
+    counted = unseen.groupBy("column", "value").count()
+    ranked = counted.selectExpr(
+        "*",
+        "sum(count) OVER (PARTITION BY column) AS rows",
+        "row_number() OVER (PARTITION BY column ORDER BY count DESC, value) AS rank",
+    )
+    found: dict[str, dict[str, Any]] = {}
+    for row in ranked.where(F.col("rank") <= MOST_FREQUENT).orderBy("column", "rank").collect():
+        of_column = found.setdefault(row["column"], {"rows": row["rows"], "most_frequent": {}})
+        of_column["most_frequent"][row["value"]] = row["count"]
+    return found
+
+
+def _stages(model: PipelineModel, kind: str) -> list[Any]:
+    return [java for _, java in predict.stages(model) if java.getClass().getSimpleName() == kind]
+
+
+def _out_of_range(encoders: list[Any]) -> Iterator[tuple[str, str]]:
+    """Each encoder's columns, and SQL for a number that it has no place for."""
+    for java in encoders:
+        for column, size in zip(_names(java, "input"), java.categorySizes()):
+            yield column, f"NOT {one_hot.known(column, size)}"
+
+
+def _indexed(frame: DataFrame, java: Any, outputs: list[str]) -> DataFrame:
+    """`frame` with the indexer's outputs under other names; what it has not seen gets the index after the last."""
+    context: Any = frame.sparkSession.sparkContext
+    keeping = java.copy(context._jvm.org.apache.spark.ml.param.ParamMap())
+    keeping.set(keeping.getParam("handleInvalid"), "keep")
+    if keeping.isSet(keeping.getParam("outputCols")):
+        names = context._gateway.new_array(context._jvm.String, len(outputs))
+        for at, name in enumerate(outputs):
+            names[at] = name
+        keeping.set(keeping.getParam("outputCols"), names)
+    else:
+        keeping.set(keeping.getParam("outputCol"), outputs[0])
+    transformed: Any = frame
+    return DataFrame(keeping.transform(transformed._jdf), frame.sparkSession)
+
+
+def _names(java: Any, kind: str) -> list[str]:
+    """The columns of a stage that may have one or several: of `kind` input or output."""
+    several = java.getParam(f"{kind}Cols")
+    return list(java.getOrDefault(several)) if java.isSet(several) else [java.getOrDefault(java.getParam(f"{kind}Col"))]
