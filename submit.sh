@@ -90,6 +90,9 @@ class_archive() { # prints the archive's path, or nothing where there is none
 java_options() {
   local archive
   echo "-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties"
+  # a batch has no use for short pauses, nor for the best code of methods that run a few thousand times at its start
+  echo "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=2400"
+  echo "-XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=160000"
   echo "-Xlog:disable -Xlog:all=error:stderr" # an archive that does not fit is passed over in silence
   if [[ -n ${NIGHTLY_ARCHIVE_TO:-} ]]; then
     echo "-XX:ArchiveClassesAtExit=$NIGHTLY_ARCHIVE_TO"

@@ -11,6 +11,7 @@ from jobs.scoring import predict, sql, unseen
 
 ACTION = "action"
 OUT = "_na_out "
+FEEDS = "_na_feeds"
 TALLIED = (predict.FAULT, unseen.KEPT)
 
 
@@ -39,7 +40,10 @@ def lines(decided: DataFrame, policy: Policy) -> DataFrame:
     values = decided.select(*published(policy), F.col(ACTION).alias(f"_na_{ACTION}"), *TALLIED)
     kinds = {field.name: field.dataType for field in values.schema.fields}
     cells = [csv_cell(OUT + name, kinds[OUT + name], policy.escape_formulas) for name in policy.columns]
-    return values.selectExpr(f"{csv_line(cells)} AS line", f"_na_{ACTION} AS {ACTION}", *TALLIED)
+    # only text can have a line feed in it: cheaper than to search every line
+    texts = [sql.name(OUT + name) for name in policy.columns if isinstance(kinds[OUT + name], T.StringType)]
+    feeds = " + ".join(f"coalesce({_feeds(text)}, 0)" for text in texts) or "0"
+    return values.selectExpr(f"{csv_line(cells)} AS line", f"{feeds} AS {FEEDS}", f"_na_{ACTION} AS {ACTION}", *TALLIED)
 
 
 def published(policy: Policy) -> list[Column]:
@@ -118,14 +122,20 @@ def tallied(lines: DataFrame, policy: Policy, counts: Observation) -> DataFrame:
         **{f"action_{i}": f"{ACTION} <=> {sql.text(name)}" for i, name in enumerate(policy.action_names)},
     }
     counted = [F.expr(f"sum(CASE WHEN {test} THEN 1 ELSE 0 END)").alias(name) for name, test in tallies.items()]
-    return lines.observe(counts, *counted, *text_sizes(chosen)).where(chosen).select("line")
+    return lines.observe(counts, *counted, *text_sizes(chosen, FEEDS)).where(chosen).select("line")
 
 
-def text_sizes(chosen: str = "true") -> list[Column]:
-    """Aggregates over column `line`: how many, the bytes and the line feeds that the chosen lines make as text."""
-    inside = "CASE WHEN contains(line, '\\n') THEN length(line) - length(replace(line, '\\n', '')) ELSE 0 END"
+def text_sizes(chosen: str = "true", feeds: str = "") -> list[Column]:
+    """Aggregates over column `line`: how many, the bytes and the line feeds that the chosen lines make as text.
+
+    `feeds` is SQL for how many line feeds stand inside a line, where that is known.
+    """
     return [
         F.expr(f"sum(CASE WHEN {chosen} THEN 1 ELSE 0 END)").alias("lines"),
         F.expr(f"sum(CASE WHEN {chosen} THEN octet_length(line) + 1 ELSE 0 END)").alias("bytes"),
-        F.expr(f"sum(CASE WHEN {chosen} THEN 1 + {inside} ELSE 0 END)").alias("line_feeds"),
+        F.expr(f"sum(CASE WHEN {chosen} THEN 1 + {feeds or _feeds('line')} ELSE 0 END)").alias("line_feeds"),
     ]
+
+
+def _feeds(text: str) -> str:
+    return f"CASE WHEN contains({text}, '\\n') THEN length({text}) - length(replace({text}, '\\n', '')) ELSE 0 END"

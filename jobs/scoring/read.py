@@ -88,9 +88,11 @@ def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: 
     """The columns `names` alone, as strings, for a fraction of what `rows` costs. A line too short gives its last cell."""
     branches = []
     for layout, lines, stitched in _csv(spark, source, located=False):
-        at = dict(zip(schema.names, layout.positions))
-        records_only = lines.where(f"line != {sql.text(layout.header)} AND line != ''")
-        exact = records_only.selectExpr("line", f"CASE WHEN {QUOTED} THEN {_quoted_cells('line')} END AS cells")
+        at = {n: position for n, position in zip(schema.names, layout.positions) if n in names}
+        # a comma parts two cells unless a quote stands before it; what comes after the last of `names` is not looked at
+        upto = f"substring_index(line, ',', {max(at.values()) + 1}) AS line"
+        head = lines.where(f"line != {sql.text(layout.header)} AND line != ''").selectExpr(upto, "line AS whole")
+        exact = head.selectExpr("line", f"CASE WHEN {QUOTED} THEN {_quoted_cells('whole')} END AS cells")
         quick = "substring_index(substring_index(line, ',', {}), ',', -1)".format
         cells = [f"CASE WHEN cells IS NULL THEN {quick(at[n] + 1)} ELSE {_unquoted(at[n])} END" for n in names]
         branches.append(exact.selectExpr(*(f"{cell} AS {sql.name(n)}" for cell, n in zip(cells, names))))
@@ -178,8 +180,10 @@ def _reader(spark: SparkSession) -> Any:
 def _split(lines: DataFrame, layout: Layout, schema: TableSchema, located: bool) -> DataFrame:
     place = PLACE if located else ()
     kind = f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK} ELSE {OK} END AS kind"
-    cells = f"CASE WHEN {QUOTED} THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
-    split = lines.selectExpr("line", f"{QUOTED} AS quoted", cells, kind, *place)
+    cells = f"CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
+    # apart, so that each line is searched once
+    searched = lines.selectExpr("line", f"{QUOTED} AS quoted", *place)
+    split = searched.selectExpr("line", "quoted", cells, kind, *place)
     # each quote that opens a cell must also close it
     kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({_closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
     return _bound(split.selectExpr("quoted", "cells", kind, *place), layout, schema, _unquoted, located)

@@ -13,8 +13,10 @@ from typing import Any, Optional
 from pyspark.sql import SparkSession
 
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
-# one split of a file per task, by size alone: which rows share a part must not depend on the number of cores
-SPLIT_BYTES = 64 << 20
+# what one task reads: by the input's size alone, as which rows share a part must not depend on the number of cores
+SPLITS, LEAST_SPLIT_BYTES, MOST_SPLIT_BYTES = 16, 4 << 20, 64 << 20
+# at most, of however small ones
+FILES_A_TASK = 64
 # below this the JVM's optimising compiler costs more than it gains
 SMALL_BYTES = 16 << 20
 PATIENCE_SECONDS = 15.0
@@ -29,7 +31,7 @@ S3A_PATIENCE = {
 }
 
 
-def start(*, app_name: str, schemes: set[str], size: int = SPLIT_BYTES) -> SparkSession:
+def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES) -> SparkSession:
     """Start or join Spark. `schemes` are those of the run's URIs, for S3's settings; `size` is the input's in bytes."""
     _set_java_options(size)
     builder: Any = SparkSession.builder.appName(app_name)
@@ -40,8 +42,10 @@ def start(*, app_name: str, schemes: set[str], size: int = SPLIT_BYTES) -> Spark
         # the same on Spark 3.5 and 4.0: a cast that fails gives null, which the checks then see
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
-        "spark.sql.files.maxPartitionBytes": str(SPLIT_BYTES),
-        "spark.sql.files.openCostInBytes": str(1 << 20),
+        "spark.sql.files.maxPartitionBytes": str(split_bytes(size)),
+        # lists of hashes, each of which has its place: nothing to be sorted
+        "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": str(1 << 20),
+        "spark.sql.files.openCostInBytes": str(split_bytes(size) // FILES_A_TASK),
         # else 10,000 files are listed by as many tasks, each of which takes longer to start than to list
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
@@ -104,9 +108,14 @@ def _our_own_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+def split_bytes(size: int) -> int:
+    """How much of an input of `size` bytes one task reads."""
+    return min(MOST_SPLIT_BYTES, max(LEAST_SPLIT_BYTES, size // SPLITS))
+
+
 def partitions(size: int) -> int:
-    """How many tasks a shuffle of `size` input bytes gets: by size alone, so that the parts do not depend on the cores."""
-    return max(1, -(-size // SPLIT_BYTES))
+    """How many tasks a shuffle of an input of `size` bytes gets: by size alone, so that the parts do not depend on the cores."""
+    return max(1, -(-size // split_bytes(size)))
 
 
 def _set_java_options(size: int) -> None:

@@ -10,6 +10,7 @@ Keys = tuple[tuple[str, ...], ...]
 REPEATED = "_na_repeated"
 # lists of hashes that fit a core's cache
 LISTS_A_PARTITION = 16
+TASK_BITS = 24
 
 
 def suspected(spark: SparkSession, source: read.Source, schema: TableSchema) -> bool:
@@ -30,10 +31,11 @@ def _hashes(spark: SparkSession, source: read.Source, schema: TableSchema, key: 
 
 def _suspected(hashes: DataFrame, lists: int) -> bool:
     # first within each task, so that a key that comes a million times does not gather in one list
-    within = hashes.groupBy(F.expr(f"pmod(hash, {lists})").alias("list"), F.spark_partition_id()).agg(
-        F.collect_list("hash").alias("all")
+    place = F.expr(f"shiftleft(pmod(hash, {lists}), {TASK_BITS}) + spark_partition_id()")
+    within = hashes.groupBy(place.alias("place")).agg(F.collect_list("hash").alias("all"))
+    distinct = within.selectExpr(
+        f"shiftright(place, {TASK_BITS}) AS list", "size(all) AS n", "array_distinct(all) AS some"
     )
-    distinct = within.select("list", F.size("all").alias("n"), F.array_distinct("all").alias("some"))
     across = distinct.groupBy("list").agg(F.sum("n").alias("n"), F.flatten(F.collect_list("some")).alias("all"))
     return not across.where("n > size(array_distinct(all))").isEmpty()
 

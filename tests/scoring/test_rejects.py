@@ -120,7 +120,7 @@ def test_a_file_of_bad_rows_only_is_accounted_for(plain: Score, tmp_path: Path) 
 def test_the_first_of_each_key_by_file_and_line_is_published(
     plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "SPLIT_BYTES", 2000)  # several blocks a file, several tasks a shuffle
+    monkeypatch.setattr(session, "split_bytes", lambda _: 2000)  # several blocks a file, several tasks a shuffle
     folder = tmp_path / "in"
     folder.mkdir()
     seen: dict[str, tuple[str, int]] = {}

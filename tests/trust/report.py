@@ -1,6 +1,8 @@
 """What the tests of this folder hold against the program, in figures: `python -m tests.trust.report > docs/reliability.md`."""
 
-from tests.trust import corpus, extremes, oracle, refusals, typed
+from typing import Any
+
+from tests.trust import corpus, extremes, oracle, refusals, test_s3_faults, test_s3_kills, typed
 from tests.trust.stages import OTHER_ROWS, PIPELINES
 from tests.trust.test_faults import STEPS
 from tests.trust.test_places import MANY_FILES, OVERLAPS
@@ -24,11 +26,18 @@ Written by `make reliability` from what the tests hold; `make test ARGS=tests/tr
 | pipelines of common stages, compared with `transform` on the same typed rows | {pipelines} |
 | statements of a `SQLTransformer` that make other rows, each refused | {other_rows} |
 | outputs that lie in an input or that its glob would read, each refused | {overlaps} |
-| steps after which the process is killed (`kill -9`), on a local disk | {kills} |
+| steps after which the process is killed (`kill -9`), on a disk; on S3 | {kills}; {s3_kills} |
+| kinds of passing faults of S3, each on every request once: 500, 503, hung up, answer lost | {passing} |
+| lasting faults of S3 while writing, after each of which the next run publishes | {lasting} |
+| requests denied by S3, on each of the URIs: one line that names the place, no secret | {denied} |
+| tasks that die, stages that run again, disks that fill up or cannot be written | 6 |
 
 The oracle is Python: its `csv` module reads the files, `fractions` works out each prediction from the saved coefficients
 with the rounding of the JVM's multiply-add (fused on Spark 3.5, not on 4.0), `int`, `Decimal`, `datetime` read the typed cells.
 Spark takes no part in it.
+
+On S3 two of the kills are of whole processes; in the others the test's own process plays dead and cleans nothing up.
+Speculative copies of tasks are not tested: the job switches them off.
 
 All of it runs on Spark 3.5 and 4.0.
 
@@ -44,6 +53,11 @@ vulnerability service could not be reached from the machine that this was writte
   can be corrected and fed back: do not open that file of an untrusted sender in a spreadsheet.
 - `_lock.json` of a run that died lapses after two minutes, or at once when the same machine finds its process gone.
 """
+
+
+def cases_of(test: Any) -> int:
+    """How many cases a parametrised test has."""
+    return len(test.pytestmark[0].args[1])
 
 
 def main() -> None:
@@ -69,6 +83,10 @@ def main() -> None:
         "other_rows": len(OTHER_ROWS),
         "overlaps": len(OVERLAPS),
         "kills": len(STEPS),
+        "s3_kills": len(test_s3_kills.STEPS),
+        "passing": cases_of(test_s3_faults.test_a_store_that_fails_every_request_once_is_ridden_out),
+        "lasting": cases_of(test_s3_faults.test_a_lasting_fault_ends_the_run_in_one_line_and_the_next_run_publishes),
+        "denied": cases_of(test_s3_faults.test_a_denied_access_names_the_place_and_no_secret),
     }
     print(TEXT.format(**figures), end="")
 
