@@ -54,7 +54,7 @@ def test_every_exit_code_comes_with_one_error_line_and_one_json_line(plain: Scor
         (2, "nowhere.csv: no such input", {"input": tmp_path / "nowhere.csv"}),
         (3, "other.csv: no column 'x'", {"input": tmp_path / "other.csv"}),
         (4, "needs column 'crim'", {"input": tmp_path / "in.csv", "model": REPO / "examples/housing/model"}),
-        (5, "in.csv", {"input": tmp_path / "in.csv", "output": tmp_path / "in.csv" / "out"}),
+        (5, "other.csv", {"input": tmp_path / "in.csv", "output": tmp_path / "other.csv" / "out"}),
         (6, f"process {os.getpid()}", {"input": tmp_path / "in.csv", "output": tmp_path / "busy"}),
     ]
     for code, said, options in table:

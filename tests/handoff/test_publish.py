@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -13,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from jobs.handoff.storage import LocalStorage
-from tests.support.runs import Ended, Score, environment, finished, start
+from tests.support.runs import Score, environment
 
 
 def rows(path: Path, count: int, first: int = 0) -> Path:
@@ -114,28 +113,6 @@ def test_a_dead_runs_lock_is_taken_over_and_a_live_one_is_respected(plain: Score
         assert ended.code == 0, ended.stderr
         assert len(list((tmp_path / "out").glob("2026*"))) == number + 1
         assert not lock.exists()
-
-
-@pytest.mark.parametrize(
-    ("step", "published"), [("score", False), ("assemble-actions", False), ("manifest", False), ("rename", True)]
-)
-def test_after_a_power_cut_a_reader_finds_nothing_or_all_and_the_next_run_publishes(
-    plain: Score, tmp_path: Path, step: str, published: bool
-) -> None:
-    rows(tmp_path / "in.csv", 7)
-    options = {**plain.defaults, "input": tmp_path / "in.csv", "output": tmp_path / "out", "run_date": "2026-11-22"}
-    process = start("score", *plain.arguments(options), env=environment(NIGHTLY_ACTIONS_KILL_AFTER=step))
-    killed = finished(process, tmp_path / "out")
-    assert killed.code == -signal.SIGKILL, killed.stderr
-    found = [path.name for path in (tmp_path / "out").iterdir() if not path.name.startswith("_")]
-    assert found == (["2026-11-22"] if published else [])
-    following = plain(input=tmp_path / "in.csv")
-    assert following.code == 0, following.stderr
-    assert following.summary["status"] == ("nothing-to-do" if published else "published")
-    whole = Ended(0, {"run_id": "2026-11-22", "status": "published"}, "", tmp_path / "out")
-    assert sorted(row["id"] for row in whole.actions) == [f"{n:03d}" for n in range(7)]
-    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["2026-11-22", "latest.json"]
-    assert json.loads((tmp_path / "out" / "latest.json").read_text())["run_id"] == "2026-11-22"
 
 
 def test_counts_that_do_not_add_up_publish_nothing(

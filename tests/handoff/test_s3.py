@@ -3,7 +3,6 @@
 import hashlib
 import json
 import random
-import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from jobs.handoff.s3 import S3Storage
 from jobs.handoff.storage import Assembled, FileInfo
 from tests.conftest import XS, XS_POLICY, Store
-from tests.support.runs import Score, environment, finished, start
+from tests.support.runs import Score
 
 MIB = 1 << 20
 
@@ -176,24 +175,6 @@ def test_an_upload_that_breaks_off_is_given_up(store: Any, bucket: str, monkeypa
         S3Storage().assemble(b"h\n", [FileInfo(f"s3://{bucket}/part-0", 6 * MIB, "")], f"s3://{bucket}/whole.csv")
     assert uploads(store, bucket) == []
     assert "whole.csv" not in keys(store, bucket, "")
-
-
-def test_after_a_power_cut_on_s3_nothing_counts_as_published_and_the_next_run_publishes(
-    store: Any, bucket: str, uploaded: Score, store_process: Store
-) -> None:
-    store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,1\nb,2\n")
-    options = {**uploaded.defaults, "input": f"s3://{bucket}/in", "run_date": "2026-11-22"}
-    env = environment(**store_process.env, NIGHTLY_ACTIONS_KILL_AFTER="assemble-actions")
-    killed = finished(start("score", *uploaded.arguments(options), env=env), Path())
-    assert killed.code == -signal.SIGKILL, killed.stderr
-    left = keys(store, bucket)
-    assert not [key for key in left if key.endswith(("datapackage.json", "latest.json"))]
-    assert [key for key in left if "_staging" in key]
-    ended = uploaded(input=f"s3://{bucket}/in")
-    assert ended.code == 0, ended.stderr
-    assert ended.summary["run_id"] == "2026-11-22"
-    assert not [key for key in keys(store, bucket) if "_staging" in key or "_lock" in key]
-    assert json.loads(store.get_object(Bucket=bucket, Key="out/latest.json")["Body"].read())["run_id"] == "2026-11-22"
 
 
 def test_a_bucket_or_object_that_is_not_there_is_told_in_one_line(store: Any, bucket: str, uploaded: Score) -> None:

@@ -16,7 +16,7 @@ from pyspark.sql import SparkSession
 from tests.conftest import Store
 from tests.support.runs import Ended, Score
 from tests.trust.corpus import FEATURES, Case
-from tests.trust.oracle import Line
+from tests.trust.oracle import Line, expected
 from tests.trust.s3_night import bucket, impatient, night  # noqa: F401
 
 SCHEMA: dict[str, Any] = {
@@ -120,3 +120,14 @@ def downloaded(store: Any, name: str, prefix: str, folder: Path) -> Path:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(store.get_object(Bucket=name, Key=item["Key"])["Body"].read())
     return folder
+
+
+def holds_every_row(ended: Ended, case: Case, fitted: Fitted) -> None:
+    """Hold a run to one case of its input: each row is published with the oracle's number, or rejected with its reason."""
+    assert ended.code == 0, ended.stderr
+    wanted = expected(case, fitted.line)
+    published = {row["ID"]: (float(row["prediction"]), row["note"]) for row in ended.actions}
+    assert {key: published.get(key) for key in wanted} == wanted
+    rejects = [row for row in ended.rejects if row["_source"].endswith(f"/{case.file}")]
+    assert {int(row["_record"]): row["_reasons"] for row in rejects} == case.rejects
+    assert len(rejects) == len(case.rejects)

@@ -15,7 +15,7 @@ Written by `make reliability` from what the tests hold; `make test ARGS=tests/tr
 
 | what | how many |
 | --- | --- |
-| files of the corpus: shapes, layouts, texts, numbers, records over several lines, extremes; on a disk and on S3 | {corpus} |
+| files of the corpus: shapes, layouts, texts, numbers, records over several lines; on a disk and on S3; extremes, on a disk | {corpus} |
 | files of typed cells: integers, decimals, dates, times, flags, constraints; on a disk and on S3 | {typed} |
 | the longest cell, in MB; the most columns; the most files of one delivery, on a disk | {longest}; {widest:,}; {most:,} |
 | rows in them that have to be published, each number and text compared with the oracle's | {published} |
