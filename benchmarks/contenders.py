@@ -50,24 +50,6 @@ def bare(source: str, target: str, model: str) -> None:
     _decided(scored).write.mode("overwrite").option("header", True).csv(target)
 
 
-def mlflow(source: str, target: str, _: str) -> None:
-    """`mlflow.pyfunc.spark_udf` with the same regression from scikit-learn."""
-    import mlflow
-    import numpy
-    from sklearn.linear_model import LinearRegression
-
-    weights, intercept = _coefficients()
-    regression = LinearRegression()
-    regression.coef_, regression.intercept_ = numpy.array(list(weights.values())), intercept
-    saved = f"{target}-mlflow"
-    shutil.rmtree(saved, ignore_errors=True)
-    mlflow.sklearn.save_model(regression, saved)
-    frame = _read(source)
-    udf = mlflow.pyfunc.spark_udf(frame.sparkSession, saved, result_type="double", env_manager="local")
-    decided = _decided(frame.withColumn("prediction", udf("crim", "zn", "indus")))
-    decided.write.mode("overwrite").option("header", True).csv(target)
-
-
 def fit_gbt(source: str, target: str, _: str) -> None:
     """Fit and save gradient-boosted trees on the three numbers."""
     from pyspark.ml.feature import VectorAssembler
@@ -144,7 +126,7 @@ def _coefficients() -> tuple[dict[str, float], float]:
     return {"crim": -0.2, "zn": 0.06, "indus": -0.37}, 27.4
 
 
-PROGRAMS = (copy, script, bare, mlflow, pandas, polars, duckdb, fit_gbt, fit_one_hot)
+PROGRAMS = (copy, script, bare, pandas, polars, duckdb, fit_gbt, fit_one_hot)
 
 if __name__ == "__main__":
     name, source, target, *model = sys.argv[1:]

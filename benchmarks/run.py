@@ -59,7 +59,6 @@ SCORE = Program()
 PAIRS = {
     "copy": Pair("ours / Spark copying two columns CSV to CSV, no model", SCORE, Program("copy"), "≤ 1.0"),
     "script": Pair("ours / the twenty-line script", SCORE, Program("script"), "≤ 0.35"),
-    "mlflow": Pair("ours / `mlflow.pyfunc.spark_udf`, scikit-learn", SCORE, Program("mlflow"), "≤ 0.5"),
     "pandas": Pair("ours / pandas in chunks", SCORE, Program("pandas")),
     "polars": Pair("ours / polars", SCORE, Program("polars")),
     "duckdb": Pair("ours / DuckDB", SCORE, Program("duckdb")),
