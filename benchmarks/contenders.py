@@ -55,6 +55,7 @@ def fit_gbt(source: str, target: str, _: str) -> None:
     from pyspark.ml.feature import VectorAssembler
     from pyspark.ml.regression import GBTRegressor
 
+    _spark()
     trees = GBTRegressor(labelCol="label", maxIter=20, maxDepth=5, seed=7)
     _fit(source, target, [VectorAssembler(inputCols=["crim", "zn", "indus"], outputCol="features"), trees])
 
@@ -64,6 +65,7 @@ def fit_one_hot(source: str, target: str, _: str) -> None:
     from pyspark.ml.feature import OneHotEncoder, StringIndexer, VectorAssembler
     from pyspark.ml.regression import LinearRegression
 
+    _spark()
     stages = [
         StringIndexer(inputCol="zn_text", outputCol="zn_index", handleInvalid="keep"),
         OneHotEncoder(inputCol="zn_index", outputCol="zn_vector"),
