@@ -49,6 +49,8 @@ def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES) -> 
         # else 10,000 files are listed by as many tasks, each of which takes longer to start than to list
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+        # what a task gathers of an exchange is unpacked to many times its size
+        "spark.sql.adaptive.advisoryPartitionSizeInBytes": "8m",
         # it replaces a plan that turns out to have no rows, and with it the counts of those that were read
         "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
