@@ -40,8 +40,8 @@ bench: setup ## speed as ratios, written to benchmarks/RESULTS.md (ROWS=10000000
 bench-check: setup ## the small version for CI: fails on a large regression, by ratio
 	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --rows 1000000 --rounds 1 --at-most 3.5
 
-profile: setup ## where a row's time goes: CPU seconds by stage (ROWS=10000000)
-	@JAVA_HOME=$$(./submit.sh setup) PYSPARK_PYTHON=$(PY) $(PY) -m benchmarks.profile --rows $(or $(ROWS),10000000)
+profile: setup ## where a row's time goes, written to benchmarks/PROFILE.md (ROWS=10000000)
+	@JAVA_HOME=$$(./submit.sh setup) PYSPARK_PYTHON=$(PY) $(PY) -m benchmarks.profile --write --rows $(or $(ROWS),10000000)
 
 bench-memory: setup ## peak memory of few and of many rows, written to benchmarks/MEMORY.md (ROWS='1000000 20000000' HEAP='1g 2g')
 	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.memory --write --rows $(or $(ROWS),1000000 20000000) \

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks import data
-from benchmarks.run import ROOT, environment, score_command
+from benchmarks.run import ROOT, environment, provenance, score_command
 
 PAGE = ROOT / "benchmarks" / "MEMORY.md"
 EVERY_SECONDS = 0.1
@@ -71,7 +70,7 @@ def measured(rows: int, heap: str, inputs: Path, work: Path) -> Peak:
             said.seek(0)
             sys.exit(f"the run over {rows} rows failed with {process.returncode}:\n{said.read()[-2000:]}")
     peak.seconds = time.monotonic() - started
-    # "Pause Young (Normal) (G1 Evacuation Pause) 153M->74M(512M) 12.3ms": what is left lives, or is not yet known to be dead
+    # "Pause Young (Allocation Failure) 153M->74M(512M) 12.3ms": what is left lives, or is not yet known to be dead
     peak.live = max((int(size) * MB for size in re.findall(r"\d+M->(\d+)M\(", log.read_text())), default=0)
     return peak
 
@@ -102,9 +101,7 @@ def main() -> None:
         for heap in options.heap:
             peaks = [measured(rows, heap, options.keep or Path(folder), Path(folder)) for rows in options.rows]
             lines += table(heap, peaks)
-    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    command = " ".join(["python -m benchmarks.memory", *sys.argv[1:]])
-    head = f"# Memory\n\nBy `{command}`, on {machine}: peaks of the resident memory, looked at every {EVERY_SECONDS} s."
+    head = f"# Memory\n\n{provenance('memory')}: peaks of the resident memory, looked at every {EVERY_SECONDS} s."
     print("\n".join([head, *lines]))
     if options.write:
         PAGE.write_text("\n".join([head, *lines]) + "\n")

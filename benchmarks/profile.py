@@ -11,10 +11,12 @@ from pyspark.sql import DataFrame, Observation, SparkSession
 
 from benchmarks import data
 from benchmarks.contenders import MODEL
+from benchmarks.run import ROOT, provenance
 from jobs.contract import policy, preflight, saved_model, table_schema
 from jobs.handoff import inputs
 from jobs.scoring import decide, predict, read, session, unique, unseen, validate
 
+PAGE = ROOT / "benchmarks" / "PROFILE.md"
 KEYS = "keys looked at, apart"
 SUBMIT = "--master local[*] --driver-memory 2g --conf spark.ui.enabled=false --driver-java-options -XX:+UseParallelGC"
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -54,10 +56,13 @@ def cpu_seconds(jvm: int) -> float:
 
 
 def main() -> None:
-    """Print a Markdown table."""
+    """Print a Markdown table, and with --write put it into PROFILE.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--write", action="store_true", help="write benchmarks/PROFILE.md")
     options = parser.parse_args()
+    lines = [f"# Profile\n\n{provenance('profile')}: CPU seconds of the warm JVM.\n"]
+    lines += ["| a row's way so far | CPU s | CPU s more |", "| --- | --- | --- |"]
     with tempfile.TemporaryDirectory(prefix="nightly-profile-") as work:
         folder = Path(work)
         warm, source = data.generate(folder, options.rows // 10), data.generate(folder, options.rows)
@@ -67,15 +72,17 @@ def main() -> None:
         jvm = context._gateway.proc.pid
         for _, work_done in stages(spark, folder, warm):
             work_done()
-        print("| a row's way so far | CPU s | CPU s more |\n| --- | --- | --- |")
         last = 0.0
         for name, work_done in stages(spark, folder, source):
             before = cpu_seconds(jvm)
             work_done()
             used = cpu_seconds(jvm) - before
-            print(f"| {name} | {used:.1f} | {used - (0 if name == KEYS else last):.1f} |", flush=True)
+            lines.append(f"| {name} | {used:.1f} | {used - (0 if name == KEYS else last):.1f} |")
             last = used
         spark.stop()
+    print("\n".join(lines))
+    if options.write:
+        PAGE.write_text("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

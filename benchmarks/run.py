@@ -115,6 +115,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
+def provenance(module: str) -> str:
+    """By which command, and on what machine."""
+    machine = f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"By `{' '.join([f'python -m benchmarks.{module}', *sys.argv[1:]])}`, on {machine}"
+
+
 def compare(rows: int, pairs: Sequence[Pair], rounds: int, work: Path) -> dict[Program, list[float]]:
     """Run each program of the pairs in turn, `rounds` times; the seconds of each."""
     programs = list(dict.fromkeys(program for pair in pairs for program in (pair.left, pair.right)))
@@ -161,11 +167,7 @@ def main() -> None:
             worst = max(worst or 0.0, ratio(pairs[0], seconds))
     print("\n".join(lines))
     if options.write:
-        machine = (
-            f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
-        )
-        command = " ".join(["python -m benchmarks.run", *sys.argv[1:]])
-        RESULTS.write_text("\n".join([f"# Results\n\nBy `{command}`, on {machine}.", *lines]) + "\n")
+        RESULTS.write_text("\n".join([f"# Results\n\n{provenance('run')}.", *lines]) + "\n")
     if options.at_most is not None and worst is not None and worst > options.at_most:
         sys.exit(f"{pairs[0].what} is {worst:.2f}, more than {options.at_most}: what made it slower?")
 
