@@ -90,15 +90,21 @@ def write_both(
         left_out = rows_read - counts["published"] - counts["without_action"]
         run.steps.done("score", f"{rows_read:,} rows read, {counts['published']:,} with an action")
         rejected, by_reason = Wanted(0, 0, 0), Counts()
+        late = left_out > rows_read - counts["valid"]  # by the model, or after it
         if left_out or again:  # again: what a wrong count has written is written over
-            scored_too = model if left_out > rows_read - counts["valid"] else None
-            rejected, by_reason = write_rejects(spark, source, agreed, scored_too, run.parts(REJECTS))
+            rejected, by_reason = write_rejects(spark, source, agreed, model if late else None, run.parts(REJECTS))
             run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
         actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
         run.summary.update(rows_read=rows_read, rows_published=counts["published"])
         run.summary.update(rows_without_action=counts["without_action"], rows_rejected=rejected.rows)
         run.summary.update(rejected_by_reason=by_reason, actions=actions)
         if rejected.rows == left_out and sum(actions.values()) == counts["published"]:
+            if late or counts["unseen"]:
+                good = validate.check(
+                    read.rows(spark, source, agreed.schema), agreed.schema, agreed.needs.required, None
+                )
+                if found := unseen.categories(good, model):
+                    run.summary["unseen_categories"] = found
             return counts, rejected
         run.steps.done("recount", "the counts do not add up, as when a worker is lost")
     raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
@@ -109,9 +115,6 @@ def hand_over(
 ) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
     counts, rejected = write_both(spark, source, agreed, model, run)
-    if counts["unseen"] or rejected.rows > run.summary["rows_read"] - counts["valid"]:
-        good = validate.check(read.rows(spark, source, agreed.schema), agreed.schema, agreed.needs.required, None)
-        run.summary["unseen_categories"] = unseen.categories(good, model)
     reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
     try:
         told = {name: run.summary[name] for name in ("rows_read", "rows_rejected", "rejected_by_reason")}
@@ -148,9 +151,8 @@ def score(options: Options) -> Mapping[str, Any]:
         if already:
             return run.ended("nothing-to-do", already)
         spark, model, columns = ready(options, agreed, steps, size=found.size)
-        with failures.explained(options):
+        with session.ended_by_signals(spark), failures.explained(options, lambda: read.damaged(spark, layouts)):
             source = read.source(spark, layouts, found.parquet, schema, size=found.size)
-        with session.ended_by_signals(spark), failures.explained(options, lambda: read.damaged(spark, source)):
             path = hand_over(spark, source, agreed, model, columns, run)
         return run.ended("published", path)
 

@@ -3,9 +3,10 @@
 import errno
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Optional
 
 from jobs.contract import header, saved_model
 from jobs.contract.header import Layout
@@ -35,21 +36,30 @@ class Inputs:
     @property
     def parquet(self) -> list[str]:
         """The Parquet files, as Spark reaches them."""
-        return list(_for_spark([file for file in self.files if _is_parquet(file)]))
+        return [self._for_spark(file) for file in self.files if _is_parquet(file)]
 
     def layouts(self, schema: TableSchema) -> dict[Layout, list[str]]:
         """The CSV files by layout, as Spark reaches them. Raises `InputRefusedError` naming the file and column."""
         files = [file for file in self.files if not _is_parquet(file)]
-        stores = _stores(files)
+        stores = self._stores  # made here: boto3 must not make clients in several threads
         with ThreadPoolExecutor(max_workers=READERS) as pool:  # stores answer slowly
             lines = list(pool.map(lambda file: first_line(file, stores[scheme_of(file.uri)]), files))
         found: dict[Layout, list[str]] = {}
         bound: dict[bytes, Layout] = {}  # a folder's files mostly share one header
-        for file, line, uri in zip(files, lines, _for_spark(files)):
+        for file, line in zip(files, lines):
             if line not in bound:
                 bound[line] = header.bind(line, schema, file.uri)
-            found.setdefault(bound[line], []).append(uri)
+            found.setdefault(bound[line], []).append(self._for_spark(file))
         return found
+
+    @cached_property
+    def _stores(self) -> dict[str, Storage]:
+        """One store a scheme: connecting takes longer than a request, and a night may have 10,000 files."""
+        uris = {scheme_of(file.uri): file.uri for file in self.files}
+        return {scheme: storage_for(uri) for scheme, uri in uris.items()}
+
+    def _for_spark(self, file: FileInfo) -> str:
+        return self._stores[scheme_of(file.uri)].for_spark(file.uri)
 
 
 def find(uris: tuple[str, ...]) -> Inputs:
@@ -121,13 +131,13 @@ def model_metadata(uri: str) -> dict[str, str]:
     paths = {path[len(root) :].lstrip("/"): path for path in files}
     wanted = {path: full for path, full in paths.items() if saved_model.is_metadata(path)}
     with ThreadPoolExecutor(max_workers=READERS) as pool:
-        return dict(zip(wanted, pool.map(lambda full: text_of(full, "model"), wanted.values())))
+        return dict(zip(wanted, pool.map(lambda full: text_of(full, "model", storage), wanted.values())))
 
 
-def text_of(uri: str, what: str) -> str:
+def text_of(uri: str, what: str, storage: Optional[Storage] = None) -> str:
     """The text of a schema, policy or model's metadata file. Raises `UsageError` if it is not there or not UTF-8."""
     try:
-        return storage_for(uri).read(uri).decode("utf-8")
+        return (storage or storage_for(uri)).read(uri).decode("utf-8")
     except ConnectionError:
         raise
     except (OSError, UnicodeDecodeError) as error:
@@ -136,16 +146,6 @@ def text_of(uri: str, what: str) -> str:
 
 def _is_parquet(file: FileInfo) -> bool:
     return file.uri.lower().endswith(".parquet")
-
-
-def _stores(files: Iterable[FileInfo]) -> dict[str, Storage]:
-    """One store a scheme: connecting takes longer than a request, and a night may have 10,000 files."""
-    return {scheme: storage_for(uri) for scheme, uri in {scheme_of(file.uri): file.uri for file in files}.items()}
-
-
-def _for_spark(files: Sequence[FileInfo]) -> Iterator[str]:
-    stores = _stores(files)
-    return (stores[scheme_of(file.uri)].for_spark(file.uri) for file in files)
 
 
 def _unzipped(data: bytes, uri: str) -> bytes:

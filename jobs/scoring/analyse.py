@@ -86,7 +86,7 @@ def _check_rows_are_kept(scored: DataFrame, model: PipelineModel) -> None:
     java: Any = scored
     kinds = [node.getClass().getSimpleName() for node in _plan_nodes(java._jdf.queryExecution().analyzed())]
     # ALS looks its factors up by two joins, which match once; of any other join that cannot be known
-    lookups = 2 * sum(1 for _, stage in predict.stages(model) if stage.getClass().getSimpleName() == "ALSModel")
+    lookups = 2 * len(predict.of_kind(model, "ALSModel"))
     other = [kind for kind in kinds if kind in OTHER_ROWS] + [kind for kind in kinds if kind == "Join"][lookups:]
     if other:
         raise ModelMismatchError(

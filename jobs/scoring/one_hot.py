@@ -16,7 +16,10 @@ def guarded(model: PipelineModel) -> PipelineModel:
     """
     # what an indexer gives is one of the categories by itself, and need not be looked at twice
     indexed = {
-        name for stage in model.stages if isinstance(stage, StringIndexerModel) for name in _columns(stage, "output")
+        name
+        for stage in model.stages
+        if isinstance(stage, StringIndexerModel)
+        for name in columns(stage._java_obj, "output")
     }
     return PipelineModel([kept for stage in model.stages for kept in _guarded(stage, indexed)])
 
@@ -24,7 +27,7 @@ def guarded(model: PipelineModel) -> PipelineModel:
 def _guarded(stage: Any, indexed: set[str]) -> Iterator[Any]:
     best = getattr(stage, "bestModel", None)
     if isinstance(stage, OneHotEncoderModel) and stage.getHandleInvalid() == "error":
-        sizes = zip(_columns(stage, "input"), stage.categorySizes)
+        sizes = zip(columns(stage._java_obj, "input"), stage.categorySizes)
         tests = [known(column, size) for column, size in sizes if column not in indexed]
         if tests:
             statement = f"SELECT * FROM __THIS__ WHERE {' AND '.join(tests)}"  # noqa: S608 - quoted names, and numbers
@@ -34,10 +37,10 @@ def _guarded(stage: Any, indexed: set[str]) -> Iterator[Any]:
     yield guarded(stage) if isinstance(stage, PipelineModel) else stage
 
 
-def _columns(stage: Any, kind: str) -> list[str]:
-    """The columns of a stage that may have one or several: of `kind` input or output."""
-    several = f"{kind}Cols"
-    return list(stage.getOrDefault(several)) if stage.isSet(several) else [stage.getOrDefault(f"{kind}Col")]
+def columns(java: Any, kind: str) -> list[str]:
+    """The columns of a stage's Java object that may have one or several: of `kind` input or output."""
+    several = java.getParam(f"{kind}Cols")
+    return list(java.getOrDefault(several)) if java.isSet(several) else [java.getOrDefault(java.getParam(f"{kind}Col"))]
 
 
 def known(column: str, size: int) -> str:

@@ -105,6 +105,11 @@ def stages(model: Any) -> Iterator[tuple[Optional[Any], Any]]:
             yield stage, java
 
 
+def of_kind(model: Any, kind: str) -> list[Any]:
+    """The Java objects of the stages whose class is `kind`, as `StringIndexerModel`."""
+    return [java for _, java in stages(model) if java.getClass().getSimpleName() == kind]
+
+
 def _has_skip(stage: Any) -> bool:
     if not stage.hasParam("handleInvalid"):
         return False

@@ -113,9 +113,9 @@ def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
     return frozenset(found)
 
 
-def damaged(spark: SparkSession, source: Source) -> Optional[str]:
+def damaged(spark: SparkSession, layouts: Mapping[Layout, list[str]]) -> Optional[str]:
     """The first compressed file that does not read to its end, found by reading them one by one."""
-    for uri in (uri for files in source.csv.values() for uri in files if uri.endswith(".gz")):
+    for uri in (uri for files in layouts.values() for uri in files if uri.endswith(".gz")):
         try:
             _reader(spark).text(uri).count()
         except Exception:  # whatever Spark says of it

@@ -43,9 +43,9 @@ def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES) -> 
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
         "spark.sql.files.maxPartitionBytes": str(split_bytes(size)),
+        "spark.sql.files.openCostInBytes": str(split_bytes(size) // FILES_A_TASK),
         # lists of hashes, each of which has its place: nothing to be sorted
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": str(1 << 20),
-        "spark.sql.files.openCostInBytes": str(split_bytes(size) // FILES_A_TASK),
         # else 10,000 files are listed by as many tasks, each of which takes longer to start than to list
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",

@@ -15,15 +15,16 @@ KEPT = "_na_unseen"
 
 def flagged(scored: DataFrame, model: PipelineModel) -> DataFrame:
     """`scored` with `KEPT`: whether a stage that keeps what it has not seen, as one further category, met such a value."""
+    columns = scored.columns
     tests = [
         f"({sql.name(column)} IS NOT NULL AND {sql.name(output)} = {len(labels)})"
-        for java in _stages(model, "StringIndexerModel")
-        if java.getHandleInvalid() == "keep"
-        for column, output, labels in zip(_names(java, "input"), _names(java, "output"), java.labelsArray())
-        if column in scored.columns and output in scored.columns
+        for java in _keeping(model, "StringIndexerModel")
+        for column, output, labels in zip(
+            one_hot.columns(java, "input"), one_hot.columns(java, "output"), java.labelsArray()
+        )
+        if column in columns and output in columns
     ]
-    keeping = [java for java in _stages(model, "OneHotEncoderModel") if java.getHandleInvalid() == "keep"]
-    tests += [test for column, test in _out_of_range(keeping) if column in scored.columns]
+    tests += [test for column, test in _out_of_range(_keeping(model, "OneHotEncoderModel")) if column in columns]
     return scored.withColumn(KEPT, F.expr(f"coalesce({' OR '.join(tests)}, false)" if tests else "false"))
 
 
@@ -32,12 +33,12 @@ def categories(good: DataFrame, model: PipelineModel) -> dict[str, dict[str, Any
 
     A pass of its own. Columns that the pipeline makes itself are not looked at.
     """
-    encoders = _stages(model, "OneHotEncoderModel")
+    encoders = predict.of_kind(model, "OneHotEncoderModel")
     frame, tests = good, {column: test for column, test in _out_of_range(encoders) if column in good.columns}
-    for number, java in enumerate(_stages(model, "StringIndexerModel")):
-        outputs = [f"_na_index {number} {name}" for name in _names(java, "output")]
+    for number, java in enumerate(predict.of_kind(model, "StringIndexerModel")):
+        outputs = [f"_na_index {number} {name}" for name in one_hot.columns(java, "output")]
         frame = _indexed(frame, java, outputs)
-        for column, output, labels in zip(_names(java, "input"), outputs, java.labelsArray()):
+        for column, output, labels in zip(one_hot.columns(java, "input"), outputs, java.labelsArray()):
             if column in good.columns and output in frame.columns:
                 tests[column] = f"{sql.name(output)} = {len(labels)}"
     if not tests:
@@ -60,14 +61,14 @@ def categories(good: DataFrame, model: PipelineModel) -> dict[str, dict[str, Any
     return found
 
 
-def _stages(model: PipelineModel, kind: str) -> list[Any]:
-    return [java for _, java in predict.stages(model) if java.getClass().getSimpleName() == kind]
+def _keeping(model: PipelineModel, kind: str) -> list[Any]:
+    return [java for java in predict.of_kind(model, kind) if java.getHandleInvalid() == "keep"]
 
 
 def _out_of_range(encoders: list[Any]) -> Iterator[tuple[str, str]]:
     """Each encoder's columns, and SQL for a number that it has no place for."""
     for java in encoders:
-        for column, size in zip(_names(java, "input"), java.categorySizes()):
+        for column, size in zip(one_hot.columns(java, "input"), java.categorySizes()):
             yield column, f"NOT {one_hot.known(column, size)}"
 
 
@@ -85,9 +86,3 @@ def _indexed(frame: DataFrame, java: Any, outputs: list[str]) -> DataFrame:
         keeping.set(keeping.getParam("outputCol"), outputs[0])
     transformed: Any = frame
     return DataFrame(keeping.transform(transformed._jdf), frame.sparkSession)
-
-
-def _names(java: Any, kind: str) -> list[str]:
-    """The columns of a stage that may have one or several: of `kind` input or output."""
-    several = java.getParam(f"{kind}Cols")
-    return list(java.getOrDefault(several)) if java.isSet(several) else [java.getOrDefault(java.getParam(f"{kind}Col"))]

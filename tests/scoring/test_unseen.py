@@ -30,8 +30,18 @@ ROWS = [
 ]
 
 
-def scored(spark: SparkSession, score: Score, folder: Path, handle: str, rows: list[tuple[str, str, int]]) -> Ended:
-    """A run of a pipeline that knows the plans free and paid, the cities Bonn and Rome and the codes 0, 1 and 2."""
+def scored(
+    spark: SparkSession,
+    score: Score,
+    folder: Path,
+    handle: str,
+    rows: list[tuple[str, str, int]],
+    repeated: bool = False,
+) -> Ended:
+    """A run of a pipeline that knows the plans free and paid, the cities Bonn and Rome and the codes 0, 1 and 2.
+
+    With `repeated` the first row comes again at the end, with its key.
+    """
     data = models.rows(
         spark, "plan string, city string, code int", ("free", "Bonn", 0), ("paid", "Rome", 1), ("paid", "Rome", 2)
     )
@@ -43,7 +53,7 @@ def scored(spark: SparkSession, score: Score, folder: Path, handle: str, rows: l
         VectorAssembler(inputCols=[*indexed, "code_vector"], outputCol="features"),
     )
     lines = [f"{n},{plan},{city},{code}\n" for n, (plan, city, code) in enumerate(rows)]
-    (folder / "in.csv").write_text("id,plan,city,code\n" + "".join(lines))
+    (folder / "in.csv").write_text("id,plan,city,code\n" + "".join(lines + lines[:1] * repeated))
     path = models.saved(model, folder / "model")
     return score(
         input=folder / "in.csv", model=path, schema=SCHEMA, policy=POLICY, max_rejects="100%", run_date="2026-11-22"
@@ -79,7 +89,9 @@ def test_unseen_categories_are_counted_whether_their_rows_are_rejected_or_kept(
 
 
 def test_without_unseen_categories_nothing_is_said_of_them(spark: SparkSession, score: Score, tmp_path: Path) -> None:
-    ended = scored(spark, score, tmp_path, "error", [("free", "Bonn", 0), ("paid", "Rome", 2), ("", "Rome", 1)])
+    rows = [("free", "Bonn", 0), ("paid", "Rome", 2), ("", "Rome", 1)]
+    ended = scored(spark, score, tmp_path, "error", rows, repeated=True)
     assert ended.code == 0, ended.stderr
     assert len(ended.actions) == 2
+    assert {row["_reasons"] for row in ended.rejects} == {"constraint-error:plan", "unique-error:id"}
     assert "unseen_categories" not in ended.summary

@@ -8,6 +8,7 @@ import os
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Optional
 
@@ -39,12 +40,12 @@ class Ended:
         run_id = str(self.summary["run_id"])
         return self.output / "refused" / run_id if self.summary["status"] == "refused" else self.output / run_id
 
-    @property
+    @cached_property  # a run never changes; a corpus looks at one many times
     def actions(self) -> list[dict[str, str]]:
         """The rows of actions.csv."""
         return table(self.run / "actions.csv")
 
-    @property
+    @cached_property
     def rejects(self) -> list[dict[str, str]]:
         """The rows of rejects.csv."""
         return table(self.run / "rejects.csv")
