@@ -53,7 +53,7 @@ def explained(options: Options, damaged: Callable[[], Optional[str]] = lambda: N
     except Exception as error:
         text = _text(error)
         for pattern, kind, meaning in KNOWN:
-            if re.search(pattern, text):
+            if re.search(pattern, _without_frames(text) if pattern in (DENIED, AWAY) else text):
                 uri = _uri(text)
                 if uri and _is_below(uri, options.output) and kind is InputRefusedError:
                     uri = damaged()
@@ -65,11 +65,16 @@ def explained(options: Options, damaged: Callable[[], Optional[str]] = lambda: N
 
 def is_the_stores(error: Exception) -> bool:
     """Whether the store that holds a file is to blame, and not what is in it."""
-    return bool(re.search(f"{DENIED}|{AWAY}", _text(error)))
+    return bool(re.search(f"{DENIED}|{AWAY}", _without_frames(_text(error))))
 
 
 def _text(error: Exception) -> str:
     return f"{type(error).__name__}: {error}\n{getattr(error, '_stackTrace', '') or ''}"
+
+
+def _without_frames(text: str) -> str:
+    """What the exceptions say: among the methods that threw them is Spark's own `withInternalError`."""
+    return re.sub(r"^\s+at .*$", "", text, flags=re.MULTILINE)
 
 
 def _is_below(uri: str, folder: str) -> bool:
