@@ -23,11 +23,12 @@ OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
 SHAPE, FILE, BLOCK, ROW_ID = "_na_shape", "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
 LOCATED = (
-    # decoded, so that files sort by name
-    f"url_decode(replace(_metadata.file_path, '+', '%2B')) AS {FILE}",
+    f"_metadata.file_path AS {FILE}",
     f"_metadata.file_block_start AS {BLOCK}",
     f"monotonically_increasing_id() AS {ROW_ID}",
 )
+# SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
+FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 QUOTED = "contains(line, '\"')"
 FIRST_ID, BEFORE = "_na_first_id", "_na_before"
 

@@ -35,7 +35,7 @@ def collect(
         found = found.unionAll(late.select(*columns))
     numbered = found.join(F.broadcast(read.places(spark, source)), [read.FILE, read.BLOCK], "left")
     line = f"coalesce({read.BEFORE} + {read.ROW_ID} - {read.FIRST_ID} + 1, {read.ROW_ID}) AS {RECORD}"
-    file = f"regexp_replace({read.FILE}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
+    file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
     placed = numbered.selectExpr(*map(sql.name, schema.names), REASONS, file, line)
     # every file has one header; only a further one is a fault
     return placed.where(f"NOT ({REASONS} = 'repeated-header' AND {RECORD} = 1)")

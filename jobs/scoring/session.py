@@ -44,6 +44,8 @@ def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES) -> 
         "spark.sql.files.minPartitionNum": "1",
         "spark.sql.files.maxPartitionBytes": str(split_bytes(size)),
         "spark.sql.files.openCostInBytes": str(split_bytes(size) // FILES_A_TASK),
+        # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
+        "spark.sql.codegen.hugeMethodLimit": "8000",
         # lists of hashes, each of which has its place: nothing to be sorted
         "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": str(1 << 20),
         # else 10,000 files are listed by as many tasks, each of which takes longer to start than to list

@@ -53,7 +53,7 @@ def repeats(scored: DataFrame, keys: Keys) -> DataFrame:
         # a row set aside already, for another key or for what the model made of it, does not stand in the way
         live = F.col(REPEATED).isNull() & F.col(predict.FAULT).isNull() & F.expr(_present(key))
         columns = [F.col(sql.name(column)) for column in key]
-        order = Window.partitionBy(*columns, live).orderBy(read.FILE, read.BLOCK, read.ROW_ID)
+        order = Window.partitionBy(*columns, live).orderBy(F.expr(read.FILE_NAME), read.BLOCK, read.ROW_ID)
         late = live & (F.row_number().over(order) > 1)
         reason = F.lit("unique-error:" + "+".join(key))
         flagged = flagged.withColumn(REPEATED, F.when(late, reason).otherwise(F.col(REPEATED)))
