@@ -90,8 +90,10 @@ class_archive() { # prints the archive's path, or nothing where there is none
 java_options() {
   local archive
   echo "-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties"
-  # a batch has no use for short pauses, nor for the best code of methods that run a few thousand times at its start
-  echo "-XX:+UseParallelGC -XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=2400"
+  # a batch has no use for short pauses; what a task holds dies with it, so with room for that the heap stays as it is
+  echo "-XX:+UseParallelGC -XX:-UseAdaptiveSizePolicy -XX:NewSize=256m -XX:SurvivorRatio=2"
+  # nor for the best code of methods that run a few thousand times at its start
+  echo "-XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=2400"
   echo "-XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=160000"
   echo "-Xlog:disable -Xlog:all=error:stderr" # an archive that does not fit is passed over in silence
   if [[ -n ${NIGHTLY_ARCHIVE_TO:-} ]]; then
@@ -104,12 +106,13 @@ java_options() {
 
 submit() { # program, arguments…
   local program=$1; shift
-  local own_spark='' conf=() extra=() shipped=() args=() jars=''
+  local own_spark='' conf=() extra=() shipped=() args=() jars='' words
   choose_spark
   while (($#)); do
     case $1 in
       --spark | --py-files) (($# > 1)) || { echo "error: $1 needs a value" >&2; exit 2; } ;;&
-      --spark) read -ra extra <<<"${2:-}"; shift ;;
+      --spark) words=$(xargs -r printf '%s\n' <<<"$2" 2>/dev/null) || { echo "error: --spark $2: a quote is not closed" >&2; exit 2; }
+        mapfile -t extra < <(printf '%s' "${words:+$words$'\n'}"); shift ;;
       --py-files) shipped=(--py-files "${2:-}"); shift ;;
       *) args+=("$1") ;;
     esac

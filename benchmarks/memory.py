@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,6 @@ from benchmarks.run import ROOT, environment, provenance, score_command
 
 PAGE = ROOT / "benchmarks" / "MEMORY.md"
 EVERY_SECONDS = 0.1
-PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 MB = 1 << 20
 
 
@@ -36,22 +36,33 @@ class Peak:
 
 
 def tree(root: int) -> "dict[int, tuple[str, int]]":
-    """Name and resident bytes of process `root` and of all below it. Pages that processes share count for each."""
+    """Name and resident bytes of process `root` and of all below it; of pages that processes share each has its part."""
     parents: dict[int, int] = {}
-    found: dict[int, tuple[str, int]] = {}
+    names: dict[int, str] = {}
     for entry in (name for name in os.listdir("/proc") if name.isdigit()):
         try:
             stat = Path(f"/proc/{entry}/stat").read_text()
-            pages = Path(f"/proc/{entry}/statm").read_text().split()[1]
         except OSError:  # it has ended since
             continue
         name, _, rest = stat.partition("(")[2].rpartition(")")
         parents[int(entry)] = int(rest.split()[1])
-        found[int(entry)] = (name, int(pages) * PAGE_BYTES)
+        names[int(entry)] = name
     family = {root}
     while more := {pid for pid, parent in parents.items() if parent in family} - family:
         family |= more
-    return {pid: found[pid] for pid in family if pid in found}
+    sizes = {pid: proportional(pid) for pid in family if pid in names}
+    # a child lives in its parent's memory until it starts its program: each of the two would show all of it
+    apart = {space: pid for pid, (space, _) in sorted(sizes.items(), reverse=True)}
+    return {pid: (names[pid], sizes[pid][1]) for pid in apart.values()}
+
+
+def proportional(pid: int) -> "tuple[str, int]":
+    """The address space of process `pid`, and its proportional set size in bytes; 0 when it has ended since."""
+    with suppress(OSError):
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        if found := re.search(r"^Pss:\s+(\d+) kB$", text, re.MULTILINE):
+            return text.split()[0], int(found[1]) * 1024
+    return "", 0
 
 
 def measured(rows: int, heap: str, inputs: Path, work: Path) -> Peak:
@@ -101,7 +112,8 @@ def main() -> None:
         for heap in options.heap:
             peaks = [measured(rows, heap, options.keep or Path(folder), Path(folder)) for rows in options.rows]
             lines += table(heap, peaks)
-    head = f"# Memory\n\n{provenance('memory')}: peaks of the resident memory, looked at every {EVERY_SECONDS} s."
+    what = f"peaks of what is resident, shared pages divided (PSS), looked at every {EVERY_SECONDS} s"
+    head = f"# Memory\n\n{provenance('memory')}: {what}."
     print("\n".join([head, *lines]))
     if options.write:
         PAGE.write_text("\n".join([head, *lines]) + "\n")

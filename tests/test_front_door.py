@@ -38,6 +38,12 @@ def test_without_a_program_the_usage_is_shown() -> None:
     assert "usage: ./submit.sh score|train|emr" in ended.stderr
 
 
+def test_a_quote_that_never_closes_in_settings_of_spark_is_told() -> None:
+    ended = finished(start("score", "--spark", "--conf 'spark.a=b c"), Path())
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == "error: --spark --conf 'spark.a=b c: a quote is not closed\n"
+
+
 def test_every_exit_code_comes_with_one_error_line_and_one_json_line(plain: Score, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(FIVE)
     (tmp_path / "other.csv").write_text("id,y\n1,2\n")
@@ -70,7 +76,10 @@ def test_every_exit_code_comes_with_one_error_line_and_one_json_line(plain: Scor
 
 def test_stdout_is_the_summary_alone_and_stderr_tells_the_steps(plain: Score, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(FIVE)
-    ended = submitted(plain, input=tmp_path / "in.csv")
+    # words in quotes are one setting: here two options of the JVM
+    spark = f"--driver-memory 1g --driver-java-options '-Xlog:gc:file={tmp_path}/gc.log -Dnightly.test=1'"
+    ended = submitted(plain, input=tmp_path / "in.csv", spark=spark)
+    assert "Pause" in (tmp_path / "gc.log").read_text()
     assert ended.code == 0, ended.stderr
     assert ended.stdout.count("\n") == 1
     counts = {name: ended.summary[name] for name in ("rows_read", "rows_published", "rows_rejected", "actions")}

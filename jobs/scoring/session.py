@@ -15,6 +15,8 @@ from pyspark.sql import SparkSession
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 # what one task reads: by the input's size alone, as which rows share a part must not depend on the number of cores
 SPLITS, LEAST_SPLIT_BYTES, MOST_SPLIT_BYTES = 16, 4 << 20, 64 << 20
+# the same for a task that holds all of its rows' keys in memory, and how many of those there are before they grow
+SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
 # at most, of however small ones
 FILES_A_TASK = 64
 # below this the JVM's optimising compiler costs more than it gains
@@ -120,6 +122,22 @@ def split_bytes(size: int) -> int:
 def partitions(size: int) -> int:
     """How many tasks a shuffle of an input of `size` bytes gets: by size alone, so that the parts do not depend on the cores."""
     return max(1, -(-size // split_bytes(size)))
+
+
+@contextmanager
+def small_tasks(spark: SparkSession, size: int) -> Iterator[int]:
+    """In the block an input of `size` bytes is read by smaller tasks, and shuffled by as many: gives their number."""
+    split = min(split_bytes(size), max(SMALL_SPLIT_BYTES, size // SMALL_TASKS))
+    tasks = max(1, -(-size // split))
+    settings = {"spark.sql.files.maxPartitionBytes": split, "spark.sql.shuffle.partitions": tasks}
+    before = {name: str(spark.conf.get(name)) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, str(value))
+    try:
+        yield tasks
+    finally:
+        for name, text in before.items():
+            spark.conf.set(name, text)
 
 
 def _set_java_options(size: int) -> None:

@@ -18,8 +18,9 @@ def suspected(spark: SparkSession, source: read.Source, schema: TableSchema) -> 
 
     Reads the keys alone, once a key. What moves between tasks is lists of hashes: a row for each would cost many times more.
     """
-    lists = session.partitions(source.size) * LISTS_A_PARTITION
-    return any(_suspected(_hashes(spark, source, schema, key), lists) for key in schema.keys)
+    with session.small_tasks(spark, source.size) as tasks:
+        lists = tasks * LISTS_A_PARTITION
+        return any(_suspected(_hashes(spark, source, schema, key), lists) for key in schema.keys)
 
 
 def _hashes(spark: SparkSession, source: read.Source, schema: TableSchema, key: tuple[str, ...]) -> DataFrame:
