@@ -18,7 +18,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import run_simple
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-SLOW_SECONDS = 3.0
+SLOW_SECONDS = 6
 CODES = {403: "AccessDenied", 500: "InternalError", 503: "SlowDown"}
 
 

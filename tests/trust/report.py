@@ -45,6 +45,8 @@ were run there by `make test SPARK=4.0`, the other faults only in part.
 `make audit` holds the pinned packages against the known vulnerabilities (`pip-audit`). It was tried and has no result here: its
 vulnerability service could not be reached from the machine that this was written on.
 
+Memory is measured, not tested: `make bench-memory` writes [benchmarks/MEMORY.md](../benchmarks/MEMORY.md).
+
 ## What an operator should know
 - A line whose quote never closes is rejected with its text cut at the commas, as no cell of it can be told for certain;
   `_source` and `_record` say where it stands.

@@ -83,7 +83,7 @@ def impatient(spark: SparkSession) -> Iterator[None]:
     context: Any = spark.sparkContext
     hadoop = context._jsc.hadoopConfiguration()
     quick = {"attempts.maximum": "1", "retry.limit": "2", "retry.throttle.limit": "2"}
-    quick.update({"retry.interval": "10ms", "retry.throttle.interval": "10ms"})
+    quick.update({"retry.interval": "10ms", "retry.throttle.interval": "10ms", "connection.timeout": "4000"})
     for name, value in quick.items():
         hadoop.set(f"fs.s3a.{name}", value)
     with pytest.MonkeyPatch.context() as patched:

@@ -42,6 +42,13 @@ def test_a_request_that_hangs_is_given_up_and_sent_again(night: Night, monkeypat
     night.has_published(ended)
 
 
+def test_a_request_of_sparks_that_hangs_is_sent_again(night: Night) -> None:
+    night.fails(f"{SPARKS_PART}|GET .*/in/a.* Hadoop", "slow", 1)
+    ended = night.run()
+    assert night.mends() >= 2
+    night.has_published(ended)
+
+
 def test_a_store_that_is_away_before_anything_is_written_is_told_in_one_line(night: Night) -> None:
     for on, do, named in (
         ("GET .*/schema", 500, "schema.json"),
