@@ -104,6 +104,16 @@ java_options() {
   fi
 }
 
+split_words() { # settings, as jobs/emr/command.py takes them too: prints a word a line
+  "${PYSPARK_PYTHON:-python3}" - "$1" <<'PYTHON'
+import shlex, sys
+try:
+    print(*shlex.split(sys.argv[1]), sep="\n")
+except ValueError:  # not echoed: it may hold a credential
+    sys.exit("error: --spark: a quote is not closed")
+PYTHON
+}
+
 submit() { # program, arguments…
   local program=$1; shift
   local own_spark='' conf=() extra=() shipped=() args=() jars='' words
@@ -111,8 +121,9 @@ submit() { # program, arguments…
   while (($#)); do
     case $1 in
       --spark | --py-files) (($# > 1)) || { echo "error: $1 needs a value" >&2; exit 2; } ;;&
-      --spark) words=$(xargs -r printf '%s\n' <<<"$2" 2>/dev/null) || { echo "error: --spark $2: a quote is not closed" >&2; exit 2; }
-        mapfile -t extra < <(printf '%s' "${words:+$words$'\n'}"); shift ;;
+      --spark) words=$(split_words "$2") || exit 2
+        [[ -z $words ]] || mapfile -t extra <<<"$words"
+        shift ;;
       --py-files) shipped=(--py-files "${2:-}"); shift ;;
       *) args+=("$1") ;;
     esac

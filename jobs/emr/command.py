@@ -82,7 +82,10 @@ def parse(words: Sequence[str], *, today: str) -> Command:
     if not words or words[0] not in PROGRAMS:
         raise UsageError(f"after -- comes a command of submit.sh ({' or '.join(PROGRAMS)}), not {list(words[:1])}")
     options = _with_config(_options(words[1:]))
-    spark = [word for name, value in options if name == "--spark" for word in shlex.split(value or "")]
+    try:
+        spark = [word for name, value in options if name == "--spark" for word in shlex.split(value or "")]
+    except ValueError as error:  # not echoed: it may hold a credential
+        raise UsageError("--spark: a quote is not closed") from error
     options = [(name, value) for name, value in options if name != "--spark"]
     if not any(name == "--run-date" for name, _ in options):
         # fixed here: the cluster's clock and time zone must not change which run this is

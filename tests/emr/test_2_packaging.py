@@ -114,6 +114,7 @@ def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk
             ["score", "--output", "s3://a", "--schema", "absent.json"], "no file absent.json", id="absent file"
         ),
         pytest.param(["score", "--output", "s3://a", "--spark", "--master yarn"], "EMR decides", id="a master"),
+        pytest.param(["score", "--spark", "--conf 'a"], "^--spark: a quote is not closed$", id="an open quote"),
         pytest.param(["score", "--output", "s3://a", "stray"], "expected an option", id="stray word"),
         pytest.param(["score", "--output"], "needs a value", id="no value"),
         pytest.param(["score", "--input", "s3://a"], "needs --output", id="no output"),
