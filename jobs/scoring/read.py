@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from jobs.contract.header import Layout
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError
-from jobs.scoring import records, session, sql
+from jobs.scoring import records, sql
 
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
@@ -55,8 +55,6 @@ def source(
     spark: SparkSession, layouts: Mapping[Layout, list[str]], parquet: list[str], schema: TableSchema, *, size: int
 ) -> Source:
     """What to read, `size` bytes in all. Raises `InputRefusedError` for a Parquet file without one of the columns."""
-    # tasks by size alone, so that the parts do not depend on the number of cores
-    spark.conf.set("spark.sql.shuffle.partitions", str(session.partitions(size)))
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for uri in parquet:
         columns = tuple(_reader(spark).parquet(uri).dtypes)

@@ -44,8 +44,8 @@ def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES) -> 
         # the same on Spark 3.5 and 4.0: a cast that fails gives null, which the checks then see
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
-        "spark.sql.files.maxPartitionBytes": str(split_bytes(size)),
-        "spark.sql.files.openCostInBytes": str(split_bytes(size) // FILES_A_TASK),
+        # by size alone, so that the parts do not depend on the number of cores
+        **task_settings(size, split_bytes(size)),
         # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
         "spark.sql.codegen.hugeMethodLimit": "8000",
         # lists of hashes, each of which has its place: nothing to be sorted
@@ -119,25 +119,30 @@ def split_bytes(size: int) -> int:
     return min(MOST_SPLIT_BYTES, max(LEAST_SPLIT_BYTES, size // SPLITS))
 
 
-def partitions(size: int) -> int:
-    """How many tasks a shuffle of an input of `size` bytes gets: by size alone, so that the parts do not depend on the cores."""
-    return max(1, -(-size // split_bytes(size)))
+def task_settings(size: int, split: int) -> dict[str, str]:
+    """Settings by which an input of `size` bytes is read in tasks of `split` bytes, and shuffled into as many."""
+    return {
+        "spark.sql.files.maxPartitionBytes": str(split),
+        "spark.sql.files.openCostInBytes": str(split // FILES_A_TASK),
+        "spark.sql.shuffle.partitions": str(max(1, -(-size // split))),
+    }
 
 
 @contextmanager
 def small_tasks(spark: SparkSession, size: int) -> Iterator[int]:
     """In the block an input of `size` bytes is read by smaller tasks, and shuffled by as many: gives their number."""
-    split = min(split_bytes(size), max(SMALL_SPLIT_BYTES, size // SMALL_TASKS))
-    tasks = max(1, -(-size // split))
-    settings = {"spark.sql.files.maxPartitionBytes": split, "spark.sql.shuffle.partitions": tasks}
+    settings = task_settings(size, min(split_bytes(size), max(SMALL_SPLIT_BYTES, size // SMALL_TASKS)))
     before = {name: str(spark.conf.get(name)) for name in settings}
-    for name, value in settings.items():
-        spark.conf.set(name, str(value))
+    _set(spark, settings)
     try:
-        yield tasks
+        yield int(settings["spark.sql.shuffle.partitions"])
     finally:
-        for name, text in before.items():
-            spark.conf.set(name, text)
+        _set(spark, before)
+
+
+def _set(spark: SparkSession, settings: dict[str, str]) -> None:
+    for name, value in settings.items():
+        spark.conf.set(name, value)
 
 
 def _set_java_options(size: int) -> None:

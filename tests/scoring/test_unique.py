@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from jobs.contract import table_schema
 from jobs.handoff import inputs
-from jobs.scoring import read, unique
+from jobs.scoring import read, session, unique
 
 SCHEMA = """{"fields": [{"name": "text", "type": "string"}, {"name": "part", "type": "string"}, {"name": "n", "type": "integer"}],
 "primaryKey": %s, "missingValues": ["", "none"]}"""
@@ -51,3 +51,17 @@ def test_a_key_that_comes_twice_is_suspected(
     key: str, files: list[str], wanted: bool, spark: SparkSession, tmp_path: Path
 ) -> None:
     assert suspected(spark, tmp_path, key, *files) is wanted
+
+
+def test_keys_are_held_by_smaller_tasks_than_the_others(spark: SparkSession, tmp_path: Path) -> None:
+    size = 1 << 30
+    names = ("spark.sql.files.maxPartitionBytes", "spark.sql.shuffle.partitions")
+    before = [spark.conf.get(name) for name in names]
+    (tmp_path / "long.txt").write_text("x\n" * (20 << 20))
+    with session.small_tasks(spark, size) as tasks:
+        assert [spark.conf.get(name) for name in names] == [str(16 << 20), "64"]
+        assert tasks == 64
+        assert spark.read.text(str(tmp_path)).rdd.getNumPartitions() == 3  # 40 MB
+    assert [spark.conf.get(name) for name in names] == before
+    with session.small_tasks(spark, 64 << 30) as tasks:
+        assert tasks == 1024  # no smaller than the others
