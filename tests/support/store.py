@@ -18,7 +18,8 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import run_simple
 
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-SLOW_SECONDS = 6
+# longer than Spark 4's S3A can be told to wait, which is 15 s at the least
+SLOW_SECONDS = 20.0
 CODES = {403: "AccessDenied", 500: "InternalError", 503: "SlowDown"}
 
 
@@ -35,6 +36,7 @@ def logged(app: App, log_path: str, faults_path: str) -> App:
             "copy_source": environ.get("HTTP_X_AMZ_COPY_SOURCE"),
             "bytes": int(environ.get("CONTENT_LENGTH") or 0),
             "fault": fault,
+            "at": time.time(),
         }
         with open(log_path, "a", encoding="utf-8") as log:
             log.write(json.dumps(told) + "\n")

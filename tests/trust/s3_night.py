@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 
 from tests.conftest import XS, XS_POLICY, Store
 from tests.support.runs import Ended, Score
+from tests.support.store import SLOW_SECONDS
 
 YESTERDAY, TODAY = "2026-11-21", "2026-11-22"
 ROWS = 1500
@@ -42,6 +43,19 @@ class Night:
         """The store is well again; returns how many requests it has failed."""
         self.server.faults.write_text("[]")
         return self.server.log.read_text().count('"fault": ') - self.server.log.read_text().count('"fault": null')
+
+    def sent_again(self) -> set[str]:
+        """The methods of the requests that came again while the slow store still sat on them."""
+        sat_on: dict[tuple[str, str, str], float] = {}
+        methods: set[str] = set()
+        for line in self.server.log.read_text().splitlines():
+            told = json.loads(line)
+            request = (told["method"], told["path"], told["query"])
+            if told["fault"] == "slow":
+                sat_on[request] = told["at"] + SLOW_SECONDS
+            elif told["at"] < sat_on.get(request, 0):
+                methods.add(told["method"])
+        return methods
 
     def get(self, key: str) -> bytes:
         """The bytes of an object of the output."""
