@@ -93,8 +93,8 @@ java_options() {
   # a batch has no use for short pauses; what a task holds dies with it, so with room for that the heap stays as it is
   echo "-XX:+UseParallelGC -XX:-UseAdaptiveSizePolicy -XX:NewSize=256m -XX:SurvivorRatio=2"
   # nor for the best code of methods that run a few thousand times at its start
-  echo "-XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=2400"
-  echo "-XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=160000"
+  echo "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000"
+  echo "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
   echo "-Xlog:disable -Xlog:all=error:stderr" # an archive that does not fit is passed over in silence
   if [[ -n ${NIGHTLY_ARCHIVE_TO:-} ]]; then
     echo "-XX:ArchiveClassesAtExit=$NIGHTLY_ARCHIVE_TO"

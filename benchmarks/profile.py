@@ -7,17 +7,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from benchmarks import data
 from benchmarks.contenders import MODEL
 from benchmarks.run import ROOT, provenance
-from jobs.contract import policy, preflight, saved_model, table_schema
+from jobs.contract import gates, policy, preflight, saved_model, table_schema
+from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import decide, predict, read, session, unique, unseen, validate
+from jobs.score import journey
+from jobs.scoring import direct, predict, prepare, read, session, unique, validate
 
 PAGE = ROOT / "benchmarks" / "PROFILE.md"
-KEYS = "keys looked at, apart"
+KEYS = "keys in no order: looked at, apart"
 SUBMIT = "--master local[*] --driver-memory 2g --conf spark.ui.enabled=false --driver-java-options -XX:+UseParallelGC"
 TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -28,21 +30,21 @@ def stages(spark: SparkSession, folder: Path, source: Path) -> Iterator[tuple[st
     rules = policy.parse((folder / "policy.json").read_text(), "policy.json")
     saved = saved_model.parse(inputs.model_metadata(MODEL), MODEL)
     needs = preflight.check(saved, schema, where=MODEL, running_spark=spark.version)
-    model = predict.load(spark, "file://" + MODEL)
+    model = predict.load(spark, "file://" + MODEL, saved)
     found = inputs.find((str(source),))
-    files = read.source(spark, found.layouts(schema), [], schema, size=found.size)
-    some_layout = next(iter(files.csv.values()))
+    agreed = Agreed(schema, rules, gates.Gates("0", 1, {}), saved, needs)
+    looked = prepare.look(spark, found.layouts(schema), [], agreed, size=found.size)
+    some_layout = next(iter(looked.source.csv.values()))
     yield "text read", _through(spark.read.option("lineSep", "\n").text(some_layout))
-    rows = read.rows(spark, files, schema)
+    rows = read.rows(spark, looked.source, schema)
     yield "lines split", _through(rows)
-    checked = validate.check(rows, schema, needs.required, Observation())
-    yield "cells checked and typed", _through(checked)
-    scored = unseen.flagged(predict.score(checked, model, saved), model)
+    yield "cells checked and typed", _through(validate.judged(rows, schema, needs.required))
+    yield "keys watched", _through(looked.records)
+    scored = direct.score(looked.records, model, saved)
+    assert scored is not None
     yield "model applied, output checked", _through(scored)
-    decided = decide.actions(scored, rules, schema.primary_key)
-    lines = decide.tallied(decide.lines(decided, rules), rules, Observation())
-    yield "action chosen, line built and tallied", _through(lines)
-    yield KEYS, lambda: unique.suspected(spark, files, schema)
+    yield "action chosen, line built and tallied", _through(journey(looked, agreed, model)[0])
+    yield KEYS, lambda: unique.suspected(spark, looked.source, schema)
 
 
 def _through(frame: DataFrame) -> Callable[[], object]:
@@ -67,7 +69,8 @@ def main() -> None:
         folder = Path(work)
         warm, source = data.generate(folder, options.rows // 10), data.generate(folder, options.rows)
         os.environ["PYSPARK_SUBMIT_ARGS"] = f"{SUBMIT} pyspark-shell"
-        spark = session.start(app_name="profile", schemes={"file"})
+        size = sum(file.stat().st_size for file in source.glob("*.csv"))
+        spark = session.start(app_name="profile", schemes={"file"}, size=size, files=data.FILES)
         context: Any = spark.sparkContext
         jvm = context._gateway.proc.pid
         for _, work_done in stages(spark, folder, warm):

@@ -1,6 +1,7 @@
 """PROGRAM: score files with a saved pipeline and publish one CSV of actions, whole or not at all."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from typing import Any, Optional
@@ -19,46 +20,48 @@ from jobs.handoff.manifest import Table
 from jobs.handoff.publish import Steps, Wanted
 from jobs.handoff.run import Run, starting
 from jobs.handoff.storage import before_spark, storage_for
-from jobs.scoring import analyse, decide, failures, predict, read, rejects, session, unique, unseen, validate
+from jobs.scoring import analyse, decide, direct, failures, predict, read, rejects, session, unique, unseen, validate
+from jobs.scoring.prepare import Prepared, look, prepared
 
 ACTIONS, REJECTS = "actions", "rejects"
 Counts = dict[str, int]
 
 
-def journey(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, *, exact: bool
-) -> tuple[DataFrame, list[Observation]]:
-    """A row's whole way from file to line, and what will have been counted on it once the lines are written.
+def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataFrame, list[Observation]]:
+    """A row's whole way from record to line, and what will have been counted on it once the lines are written.
 
-    `exact` settles which of several rows with one key comes first; without it they all get through.
+    `exact` rows settle which of several with one key comes first; without that they all get through.
     """
     schema = agreed.schema
     seen, keys_seen, told = (Observation(name) for name in ("seen", "keys", "told"))
-    rows = read.rows(spark, source, schema, located=exact)
-    checked = validate.check(rows, schema, agreed.needs.required, seen, keep=read.PLACE if exact else ())
-    scored = unseen.flagged(predict.score(checked, model, agreed.saved), model)
-    if exact:
+    counted, observed = rows.counted, [told]
+    scored = None if rows.exact else direct.score(rows.records, model, agreed.saved)
+    if scored is None:
+        good = validate.good(rows.records.observe(seen, *counted), schema, keep=rows.place)
+        scored = predict.score(good, model, agreed.saved)
+        counted, observed = [], [seen, told]
+    if rows.exact:
         scored = unique.first_of_each(scored, schema.keys, keys_seen)
-    decided = decide.actions(scored, agreed.policy, schema.primary_key)
-    lines = decide.tallied(decide.lines(decided, agreed.policy), agreed.policy, told)
-    return lines, [seen, told] + ([keys_seen] if exact else [])
+        observed.append(keys_seen)
+    decided = decide.actions(unseen.flagged(scored, model), agreed.policy, schema.primary_key)
+    lines = decide.tallied(decide.lines(decided, agreed.policy), agreed.policy, told, *counted)
+    return lines, observed
 
 
-def write_actions(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, parts: str
-) -> tuple[read.Source, Counts]:
+def write_actions(rows: Prepared, agreed: Agreed, model: PipelineModel, parts: str) -> tuple[read.Source, Counts]:
     """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about."""
-    exact = False
+    spark = rows.spark
     while True:
-        lines, observed = journey(spark, source, agreed, model, exact=exact)
+        lines, observed = journey(rows, agreed, model)
         lines.write.mode("overwrite").text(parts)
         counts = {name: count or 0 for observation in observed for name, count in observation.get.items()}
+        source = rows.source
         if counts["headers"] < source.csv_files:
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
         if counts["open_quotes"] and not source.broken:
-            source = replace(source, broken=read.broken_files(spark, source))
-        elif not exact and unique.suspected(spark, source, agreed.schema):
-            exact = True
+            rows = prepared(spark, replace(source, broken=read.broken_files(spark, source)), agreed)
+        elif not rows.exact and counts.get("suspects", 1) and unique.suspected(spark, source, agreed.schema):
+            rows = prepared(spark, source, agreed, exact=True)
         else:
             return source, counts
 
@@ -77,32 +80,29 @@ def write_rejects(
     return _wanted(seen.get), by_reason
 
 
-def write_both(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, run: Run
-) -> tuple[Counts, Wanted]:
+def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -> tuple[Counts, Wanted]:
     """Write the lines and the rejected rows, counted; all of it once more if the counts do not add up.
 
     So it is when a worker is lost on the way: Spark runs a stage again, and what was observed in it counts twice.
     """
     for again in (False, True):
-        source, counts = write_actions(spark, source, agreed, model, run.parts(ACTIONS))
+        source, counts = write_actions(rows, agreed, model, run.parts(ACTIONS))
         rows_read = counts["records"] - counts["blanks"] - source.csv_files
-        left_out = rows_read - counts["published"] - counts["without_action"]
-        run.steps.done("score", f"{rows_read:,} rows read, {counts['published']:,} with an action")
+        left_out = rows_read - counts["lines"] - counts.get("without_action", 0)
+        run.steps.done("score", f"{rows_read:,} rows read, {counts['lines']:,} with an action")
         rejected, by_reason = Wanted(0, 0, 0), Counts()
         late = left_out > rows_read - counts["valid"]  # by the model, or after it
         if left_out or again:  # again: what a wrong count has written is written over
-            rejected, by_reason = write_rejects(spark, source, agreed, model if late else None, run.parts(REJECTS))
+            rejected, by_reason = write_rejects(rows.spark, source, agreed, model if late else None, run.parts(REJECTS))
             run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
         actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
-        run.summary.update(rows_read=rows_read, rows_published=counts["published"])
-        run.summary.update(rows_without_action=counts["without_action"], rows_rejected=rejected.rows)
+        run.summary.update(rows_read=rows_read, rows_published=counts["lines"])
+        run.summary.update(rows_without_action=counts.get("without_action", 0), rows_rejected=rejected.rows)
         run.summary.update(rejected_by_reason=by_reason, actions=actions)
-        if rejected.rows == left_out and sum(actions.values()) == counts["published"]:
-            if late or counts["unseen"]:
-                good = validate.check(
-                    read.rows(spark, source, agreed.schema), agreed.schema, agreed.needs.required, None
-                )
+        if rejected.rows == left_out and sum(actions.values()) == counts["lines"]:
+            if late or counts.get("unseen"):
+                all_rows = read.rows(rows.spark, source, agreed.schema)
+                good = validate.check(all_rows, agreed.schema, agreed.needs.required)
                 if found := unseen.categories(good, model):
                     run.summary["unseen_categories"] = found
             return counts, rejected
@@ -110,11 +110,9 @@ def write_both(
     raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
 
 
-def hand_over(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, columns: Mapping[str, str], run: Run
-) -> str:
+def hand_over(rows: Prepared, agreed: Agreed, model: PipelineModel, columns: Mapping[str, str], run: Run) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
-    counts, rejected = write_both(spark, source, agreed, model, run)
+    counts, rejected = write_both(rows, agreed, model, run)
     reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
     try:
         told = {name: run.summary[name] for name in ("rows_read", "rows_rejected", "rejected_by_reason")}
@@ -122,7 +120,7 @@ def hand_over(
     except InputRefusedError as error:
         raise run.refused(error, reject_table, rejected) from error
     key = agreed.policy.published_key(agreed.schema.primary_key)
-    action_table = Table(ACTIONS, columns, key, counts["published"])
+    action_table = Table(ACTIONS, columns, key, counts["lines"])
     return run.publish([(action_table, _wanted(counts)), (reject_table, rejected)], agreed.needs.notes)
 
 
@@ -145,35 +143,44 @@ def score(options: Options) -> Mapping[str, Any]:
         f"{len(found.files):,} input files, {found.size:,} bytes" + "".join(f"; {note}" for note in needs.notes),
     )
     if options.dry_run:
-        ready(options, agreed, steps, size=found.size)
+        ready(started(options, found, steps), options, agreed, steps)
         return {"status": "nothing-to-do", "dry_run": True, "notes": needs.notes, "seconds": steps.seconds}
     with starting(options, found, {**texts, "model": str(sorted(metadata.items()))}, steps) as (run, already):
         if already:
             return run.ended("nothing-to-do", already)
-        spark, model, columns = ready(options, agreed, steps, size=found.size)
+        spark = started(options, found, steps)
         with session.ended_by_signals(spark), failures.explained(options, lambda: read.damaged(spark, layouts)):
-            source = read.source(spark, layouts, found.parquet, schema, size=found.size)
-            path = hand_over(spark, source, agreed, model, columns, run)
+            with ThreadPoolExecutor(1) as beside:  # the loading of a model leaves a core idle
+                looked = beside.submit(look, spark, layouts, found.parquet, agreed, size=found.size)
+                model, columns = ready(spark, options, agreed, steps)
+            path = hand_over(looked.result(), agreed, model, columns, run)
         return run.ended("published", path)
 
 
-def ready(
-    options: Options, agreed: Agreed, steps: Steps, *, size: int
-) -> tuple[SparkSession, PipelineModel, dict[str, str]]:
-    """Spark, the loaded model and the types of the policy's columns: all that can be checked without reading a row."""
+def started(options: Options, found: inputs.Inputs, steps: Steps) -> SparkSession:
+    """Spark, set up for the inputs that were found."""
     spark = session.start(
-        app_name=f"nightly-actions {options.run_date}", schemes=before_spark(options.spark_uris), size=size
+        app_name=f"nightly-actions {options.run_date}",
+        schemes=before_spark(options.spark_uris),
+        size=found.size,
+        files=len(found.files),
     )
     steps.done("spark", f"Spark {spark.version} is up")
-    model = predict.load(spark, storage_for(options.model).for_spark(options.model))
+    return spark
+
+
+def ready(spark: SparkSession, options: Options, agreed: Agreed, steps: Steps) -> tuple[PipelineModel, dict[str, str]]:
+    """The loaded model and the types of the policy's columns: all that can be checked without reading a row."""
+    model = predict.load(spark, storage_for(options.model).for_spark(options.model), agreed.saved)
     columns = analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)
     steps.done("model", f"model loaded ({len(agreed.saved.stages)} stages), policy checked against its columns")
-    return spark, model, columns
+    return model, columns
 
 
 def _wanted(counts: Mapping[str, int]) -> Wanted:
     """What was counted of the lines; sums over no rows are null."""
-    return Wanted(counts["lines"] or 0, counts["bytes"] or 0, counts["line_feeds"] or 0)
+    lines = counts["lines"] or 0
+    return Wanted(lines, counts["bytes"] or 0, lines + (counts.get("feeds_inside") or 0))
 
 
 EXAMPLE = """\b

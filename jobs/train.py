@@ -65,7 +65,7 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
     spark = session.start(app_name="nightly-actions train", schemes=before_spark([input, model]))
     source = read.source(spark, layouts, found.parquet, agreed, size=found.size)
     rows = read.rows(spark, source, agreed)
-    good = validate.check(rows, agreed, frozenset([*wanted, label]), None)
+    good = validate.check(rows, agreed, frozenset([*wanted, label]))
     if not good.take(1):
         raise InputRefusedError(f"{input}: no row fits the schema; run score --dry-run on it")
     stages: list[Any] = [VectorAssembler(inputCols=wanted, outputCol="features"), LinearRegression(labelCol=label)]

@@ -7,7 +7,7 @@ from typing import Any, Optional
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.conftest import XS
+from jobs.scoring import session
 from tests.support.runs import HOUSING, Score, table
 
 # from shared/housing/README.md: IDs 1, 2 and 4 of train.csv
@@ -34,13 +34,34 @@ def bytes_read(spark: SparkSession) -> int:
     return sum(found.getBytesRead() for found in jvm.org.apache.hadoop.fs.FileSystem.getAllStatistics())
 
 
-@pytest.mark.parametrize(("key", "times"), [(None, 1), ("id", 2)])
-def test_clean_input_is_read_once_its_keys_apart_and_only_rejects_cost_a_further_look(
-    key: Optional[str], times: int, spark: SparkSession, plain: Score, tmp_path: Path
+@pytest.mark.parametrize(
+    ("key", "gathered_below", "order", "times"),
+    [
+        pytest.param(None, 0, "random", 1, id="no-key"),
+        pytest.param("string", 1 << 24, "random", 1, id="few-keys"),
+        pytest.param("integer", 0, "ascending", 1, id="keys-in-order"),
+        pytest.param("integer", 0, "random", 2, id="keys-in-no-order"),
+        pytest.param("string", 0, "ascending", 2, id="texts"),
+    ],
+)
+def test_clean_input_is_read_once_if_need_be_its_keys_apart_and_only_rejects_cost_a_further_look(
+    key: Optional[str],
+    gathered_below: int,
+    order: str,
+    times: int,
+    spark: SparkSession,
+    plain: Score,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    schema: dict[str, Any] = {"fields": XS["fields"], **({"primaryKey": key} if key else {})}
+    monkeypatch.setattr(session, "SMALL_BYTES", gathered_below)
+    fields = [{"name": "id", "type": key or "string"}, {"name": "x", "type": "number"}]
+    schema: dict[str, Any] = {"fields": fields, **({"primaryKey": "id"} if key else {})}
     chance = random.Random(1)
-    clean = "id,x\n" + "".join(f"{n:08d},{chance.random()!r}\n" for n in range(60_000))
+    numbers = list(range(60_000))
+    if order == "random":
+        chance.shuffle(numbers)
+    clean = "id,x\n" + "".join(f"{n:08d},{chance.random()!r}\n" for n in numbers)
     (tmp_path / "clean.csv").write_text(clean)
     (tmp_path / "dirty.csv").write_text(clean + "bad,row\n")
     plain(
@@ -53,6 +74,7 @@ def test_clean_input_is_read_once_its_keys_apart_and_only_rejects_cost_a_further
     ended = plain(input=tmp_path / "clean.csv", schema=schema)
     read = bytes_read(spark) - before - without_rows
     assert ended.summary["rows_published"] == 60_000
+    # the first key of each task is looked at apart, in what is read at once
     assert times <= read / len(clean) < times + 0.1
     before = bytes_read(spark)
     plain(input=tmp_path / "dirty.csv", schema=schema, max_rejects=1, output=tmp_path / "dirty")

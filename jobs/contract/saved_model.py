@@ -54,6 +54,7 @@ class SavedModel:
 
     spark_version: str
     stages: tuple[Stage, ...]
+    in_python: bool = False  # a stage of it is a Python class, so that Python has to load it stage by stage
 
     @property
     def lenient_stages(self) -> tuple[str, ...]:
@@ -78,7 +79,8 @@ def parse(files: Mapping[str, str], where: str) -> SavedModel:
         raise ModelMismatchError(
             f"model {where}: is a {root.get('class')}, not a PipelineModel; fit it inside a Pipeline and save that"
         )
-    return SavedModel(str(root.get("sparkVersion", "")), tuple(_flatten("", root, described)))
+    in_python = root.get("paramMap", {}).get("language") == "Python"
+    return SavedModel(str(root.get("sparkVersion", "")), tuple(_flatten("", root, described)), in_python)
 
 
 def _flatten(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[Stage]:

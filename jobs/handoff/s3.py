@@ -1,6 +1,5 @@
 """S3 through boto3: server-side assembly, and writes that a reader sees whole or not at all."""
 
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import suppress
@@ -10,7 +9,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from jobs.handoff import connection
 from jobs.handoff.connection import split, told
-from jobs.handoff.storage import CHUNK, Assembled, FileInfo, has_wildcard, matches
+from jobs.handoff.storage import CHUNK, Assembled, FileInfo, Tally, has_wildcard, matches
 
 MIN_PART = 5 << 20  # S3 takes no smaller part, except as the last
 MAX_COPY = 1 << 30  # well under the 5 GiB that one UploadPartCopy may move
@@ -191,12 +190,10 @@ class S3Storage:
 
     def _read_back(self, uri: str) -> Assembled:
         """Hash what the store really holds: works on every S3-compatible store, and a reader can repeat it."""
-        digest, size, line_feeds = hashlib.sha256(), 0, 0
-        for chunk in self._chunks(uri):
-            digest.update(chunk)
-            size += len(chunk)
-            line_feeds += chunk.count(b"\n")
-        return Assembled(size, line_feeds, digest.hexdigest())
+        with Tally() as tally:
+            for chunk in self._chunks(uri):
+                tally.add(chunk)
+            return tally.assembled()
 
     def abort_uploads(self, uri: str) -> int:
         bucket, key = split(uri)

@@ -13,7 +13,9 @@ import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Optional, Protocol
 
 from jobs.errors import UsageError
@@ -37,6 +39,31 @@ class Assembled:
     size: int
     line_feeds: int
     sha256: str
+
+
+class Tally:
+    """Size, line feeds and SHA-256 of bytes as they pass; they are hashed on another core."""
+
+    def __enter__(self) -> "Tally":
+        self._hash, self._size, self._line_feeds = hashlib.sha256(), 0, 0
+        self._beside, self._pending = ThreadPoolExecutor(1), Future[None]()
+        self._pending.set_result(None)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._beside.shutdown()
+
+    def add(self, chunk: bytes) -> None:
+        """Take some more bytes; at most two pieces are held."""
+        self._pending.result()
+        self._pending = self._beside.submit(self._hash.update, chunk)
+        self._size += len(chunk)
+        self._line_feeds += chunk.count(b"\n")
+
+    def assembled(self, size: Optional[int] = None) -> Assembled:
+        """What has passed; `size` instead of their number, where the bytes were put."""
+        self._pending.result()
+        return Assembled(self._size if size is None else size, self._line_feeds, self._hash.hexdigest())
 
 
 class Storage(Protocol):
@@ -214,18 +241,18 @@ class LocalStorage:
     def assemble(self, header: bytes, parts: list[FileInfo], target: str) -> Assembled:
         path = self.path(target)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        digest, line_feeds = hashlib.sha256(header), header.count(b"\n")
-        with open(path, "wb") as out:
-            out.write(header)
-            for part in parts:
-                with open(self.path(part.uri), "rb") as file:
-                    while chunk := file.read(CHUNK):
-                        digest.update(chunk)
-                        line_feeds += chunk.count(b"\n")
-                        out.write(chunk)
+        with open(path, "wb") as out, Tally() as tally:
+            for chunk in chain([header], *(self._chunks(part.uri) for part in parts)):
+                tally.add(chunk)
+                out.write(chunk)
             out.flush()
             os.fsync(out.fileno())
-        return Assembled(os.path.getsize(path), line_feeds, digest.hexdigest())
+        return tally.assembled(os.path.getsize(path))
+
+    def _chunks(self, uri: str) -> Iterator[bytes]:
+        with open(self.path(uri), "rb") as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
 
     def abort_uploads(self, uri: str) -> int:
         return 0

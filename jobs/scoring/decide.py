@@ -1,5 +1,6 @@
 """Each scored row gets the first action whose rule fits; budgets are exact, ties broken by the primary key."""
 
+import re
 from typing import Optional
 
 from pyspark.sql import Column, DataFrame, Observation
@@ -7,16 +8,18 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy, Rule
-from jobs.scoring import predict, sql, unseen
+from jobs.scoring import predict, read, sql, unique, unseen, validate
 
 ACTION = "action"
+CHOSEN = "_na_action"
 OUT = "_na_out "
 FEEDS = "_na_feeds"
-TALLIED = (predict.FAULT, unseen.KEPT)
+# what is counted besides, as far as it is there
+TALLIED = (CHOSEN, predict.FAULT, unseen.KEPT, read.SHAPE, validate.VALID)
 
 
 def actions(scored: DataFrame, policy: Policy, primary_key: tuple[str, ...]) -> DataFrame:
-    """`scored` with a column `action`, null where the policy leaves the row out, or the model's output is at fault.
+    """`scored` with a column `action`, and `CHOSEN`, its number: null where the policy leaves the row out, or there is a fault.
 
     Runs one job for each budget.
     """
@@ -26,24 +29,34 @@ def actions(scored: DataFrame, policy: Policy, primary_key: tuple[str, ...]) -> 
         fits = f"coalesce({sql.bracketed(rule.when)}, false)"
         if rule.limit is not None:
             taken = " OR ".join(f"({condition})" for condition, _ in conditions) or "false"
-            candidates = scored.where(f"{fine} AND ({fits}) AND NOT ({taken})")
+            candidates = validate.fenced(scored).where(f"{fine} AND ({fits}) AND NOT ({taken})")
             fits = f"({fits}) AND ({_within_budget(candidates, rule, primary_key)})"
         conditions.append((fits, rule.action))
-    otherwise = sql.text(policy.otherwise) if policy.otherwise is not None else "CAST(NULL AS string)"
-    cases = " ".join(f"WHEN {condition} THEN {sql.text(action)}" for condition, action in conditions)
-    action = f"CASE WHEN NOT ({fine}) THEN NULL {cases} ELSE {otherwise} END"
-    return scored.withColumn(ACTION, F.expr(action))
+    # by number, as numbers are counted faster than names
+    number = {name: at for at, name in enumerate(policy.action_names)}
+    otherwise = str(number[policy.otherwise]) if policy.otherwise is not None else "NULL"
+    cases = " ".join(f"WHEN {condition} THEN {number[action]}" for condition, action in conditions)
+    chosen = f"CAST(CASE WHEN NOT ({fine}) THEN NULL {cases} ELSE {otherwise} END AS int)"
+    names = " ".join(f"WHEN {at} THEN {sql.text(name)}" for name, at in number.items())
+    return scored.withColumn(CHOSEN, F.expr(chosen)).withColumn(ACTION, F.expr(f"CASE {CHOSEN} {names} END"))
 
 
 def lines(decided: DataFrame, policy: Policy) -> DataFrame:
-    """The policy's columns as `line`, one RFC 4180 record a row, beside `ACTION` and what else is tallied."""
-    values = decided.select(*published(policy), F.col(ACTION).alias(f"_na_{ACTION}"), *TALLIED)
+    """The policy's columns as `line`, one RFC 4180 record a row, beside what is tallied."""
+    tallied = [name for name in decided.columns if name in TALLIED or name.startswith(unique.WATCHED)]
+    values = decided.select(*published(policy), *tallied)
     kinds = {field.name: field.dataType for field in values.schema.fields}
-    cells = [csv_cell(OUT + name, kinds[OUT + name], policy.escape_formulas) for name in policy.columns]
+    # what the actions are called is known beforehand
+    plain = [OUT + name for name, expression in policy.columns.items() if expression == ACTION and _all_plain(policy)]
+    cells = [
+        csv_cell(OUT + name, kinds[OUT + name], policy.escape_formulas, OUT + name in plain) for name in policy.columns
+    ]
     # only text can have a line feed in it: cheaper than to search every line
-    texts = [sql.name(OUT + name) for name in policy.columns if isinstance(kinds[OUT + name], T.StringType)]
-    feeds = " + ".join(f"coalesce({_feeds(text)}, 0)" for text in texts) or "0"
-    return values.selectExpr(f"{csv_line(cells)} AS line", f"{feeds} AS {FEEDS}", f"_na_{ACTION} AS {ACTION}", *TALLIED)
+    texts = [OUT + name for name in policy.columns if isinstance(kinds[OUT + name], T.StringType)]
+    texts = [sql.name(text) for text in texts if text not in plain]
+    feeds = " + ".join(f"coalesce({_feeds(text)}, 0)" for text in texts)
+    inside = [f"{feeds} AS {FEEDS}"] if feeds else []
+    return values.selectExpr(f"{csv_line(cells)} AS line", *inside, *tallied)
 
 
 def published(policy: Policy) -> list[Column]:
@@ -58,12 +71,17 @@ def csv_line(cells: list[str]) -> str:
     return "concat(" + ", ',', ".join(cells) + ")"
 
 
-def csv_cell(column: str, kind: T.DataType, escape_formulas: bool = False) -> str:
-    """SQL for one cell as text: quoted where RFC 4180 asks for it, null as nothing."""
+def _all_plain(policy: Policy) -> bool:
+    """Whether no action's name has to be quoted or made harmless."""
+    return all(re.fullmatch(r"\w[\w .-]*", name, re.ASCII) for name in policy.action_names)
+
+
+def csv_cell(column: str, kind: T.DataType, escape_formulas: bool = False, plain: bool = False) -> str:
+    """SQL for one cell as text: quoted where RFC 4180 asks for it, which is nowhere in a `plain` one; null as nothing."""
     name = sql.name(column)
     if isinstance(kind, T.TimestampType):
         value = f"concat(replace(CAST({name} AS string), ' ', 'T'), 'Z')"
-    elif isinstance(kind, T.StringType):
+    elif isinstance(kind, T.StringType) and not plain:
         value = _quoted(_harmless(name) if escape_formulas else name)
     else:
         value = f"CAST({name} AS string)"
@@ -112,29 +130,30 @@ def _not_after(bounds: list[tuple[str, bool, Optional[str], str]]) -> str:
     return f"({before} OR ({same} AND {_not_after(rest)}))"
 
 
-def tallied(lines: DataFrame, policy: Policy, counts: Observation) -> DataFrame:
-    """The lines that are published, as one column; `counts` learns how many rows and bytes, and how many of each action."""
-    chosen = f"{ACTION} IS NOT NULL"
-    tallies = {
-        "published": chosen,
-        "unseen": unseen.KEPT,
-        "without_action": f"{predict.FAULT} IS NULL AND NOT ({chosen})",
-        **{f"action_{i}": f"{ACTION} <=> {sql.text(name)}" for i, name in enumerate(policy.action_names)},
-    }
-    counted = [F.expr(f"sum(CASE WHEN {test} THEN 1 ELSE 0 END)").alias(name) for name, test in tallies.items()]
-    return lines.observe(counts, *counted, *text_sizes(chosen, FEEDS)).where(chosen).select("line")
+def tallied(lines: DataFrame, policy: Policy, counts: Observation, *more: Column) -> DataFrame:
+    """The lines that are published, as one column; `counts` learns how many rows and bytes, how many of each action, and `more`."""
+    chosen = f"{CHOSEN} IS NOT NULL"
+    tallies = {f"action_{at}": f"{CHOSEN} = {at}" for at in range(len(policy.action_names))}
+    # each aggregate costs every row some 15 ns: none for what cannot be
+    if policy.otherwise is None:
+        tallies["without_action"] = f"{predict.FAULT} IS NULL AND NOT ({chosen})"
+    if unseen.KEPT in lines.columns:
+        tallies["unseen"] = unseen.KEPT
+    counted = [F.expr(f"count_if({test})").alias(name) for name, test in tallies.items()]
+    sizes = text_sizes(chosen, FEEDS if FEEDS in lines.columns else "0")
+    return lines.observe(counts, *counted, *sizes, *more).where(chosen).select("line")
 
 
 def text_sizes(chosen: str = "true", feeds: str = "") -> list[Column]:
     """Aggregates over column `line`: how many, the bytes and the line feeds that the chosen lines make as text.
 
-    `feeds` is SQL for how many line feeds stand inside a line, where that is known.
+    `feeds` is SQL for how many line feeds stand inside a line, where that is known; `feeds_inside` is left out for 0.
     """
-    return [
-        F.expr(f"sum(CASE WHEN {chosen} THEN 1 ELSE 0 END)").alias("lines"),
-        F.expr(f"sum(CASE WHEN {chosen} THEN octet_length(line) + 1 ELSE 0 END)").alias("bytes"),
-        F.expr(f"sum(CASE WHEN {chosen} THEN 1 + {feeds or _feeds('line')} ELSE 0 END)").alias("line_feeds"),
+    wanted = {"bytes": "octet_length(line) + 1", "feeds_inside": feeds or _feeds("line")}
+    sums = [
+        F.expr(f"sum(CASE WHEN {chosen} THEN {size} END)").alias(name) for name, size in wanted.items() if size != "0"
     ]
+    return [F.expr(f"count_if({chosen})").alias("lines"), *sums]
 
 
 def _feeds(text: str) -> str:

@@ -1,10 +1,11 @@
 """The model, then a check of what it returned."""
 
 from collections.abc import Iterator
-from typing import Any, Optional
+from typing import Any, Optional, cast
 
 from pyspark.ml import PipelineModel
 from pyspark.ml.linalg import VectorUDT
+from pyspark.ml.util import JavaMLReader
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -17,13 +18,15 @@ FAULT = "_na_fault"
 PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
 
 
-def load(spark: SparkSession, uri: str) -> PipelineModel:
+def load(spark: SparkSession, uri: str, saved: SavedModel) -> PipelineModel:
     """The saved pipeline, set so that a row a stage cannot take is left out, and then accounted for, not fatal.
 
     Raises `ModelMismatchError`.
     """
     try:
-        model: PipelineModel = PipelineModel.load(uri)
+        # PipelineModel.load would start a Python worker to read one line: whether any stage is a Python class
+        reader: Any = PipelineModel if saved.in_python else JavaMLReader(cast(Any, PipelineModel))
+        model: PipelineModel = reader.load(uri)
     except Exception as error:  # whatever a file that is damaged or missing makes Spark say
         if failures.is_the_stores(error):
             raise
@@ -42,11 +45,20 @@ def load(spark: SparkSession, uri: str) -> PipelineModel:
 def score(good: DataFrame, model: PipelineModel, saved: SavedModel) -> DataFrame:
     """Apply the model: the rows that come out of it, with `FAULT`: null, or `model-output:column` for the first unusable output."""
     scored = outputs(good, model)
+    return scored.withColumn(FAULT, F.expr(fault(scored, good, saved)))
+
+
+def fault(scored: DataFrame, good: DataFrame, saved: SavedModel, *before: str) -> str:
+    """SQL for `FAULT` of the outputs that `scored` has and `good` has not; `before` are cases that come first."""
     cases = [
         f"WHEN NOT ({_usable(scored, column)}) THEN {sql.text('model-output:' + column)}"
         for column in prediction_columns(scored, good, saved)
     ]
-    return scored.withColumn(FAULT, F.expr(f"CASE {' '.join(cases)} END" if cases else "CAST(NULL AS string)"))
+    return (
+        f"CASE {' '.join([*before, *cases])} ELSE CAST(NULL AS string) END"
+        if before or cases
+        else "CAST(NULL AS string)"
+    )
 
 
 def outputs(good: DataFrame, model: PipelineModel) -> DataFrame:

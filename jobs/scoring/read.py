@@ -67,6 +67,11 @@ def source(
     return Source(layouts, tuple(groups.values()), size)
 
 
+def one_scan(source: Source) -> bool:
+    """Whether all of it is read in one go, by tasks that are numbered alike each time."""
+    return [len(_told_apart(files)) for files in source.csv.values()] == [1] and not (source.parquet or source.broken)
+
+
 def rows(spark: SparkSession, source: Source, schema: TableSchema, *, located: bool = False) -> DataFrame:
     """One row a record, header and blank lines included: the schema's columns as strings, and `SHAPE`.
 

@@ -57,7 +57,7 @@ def _late_reasons(
     rows: DataFrame, schema: TableSchema, required: frozenset[str], scoring: tuple[PipelineModel, SavedModel]
 ) -> DataFrame:
     """Place and reason of the rows that were fine until the model, or until another row had the same key."""
-    good = validate.check(rows, schema, required, None, keep=read.PLACE)
+    good = validate.check(rows, schema, required, keep=read.PLACE)
     scored = predict.score(good, *scoring)
     place = [F.col(name) for name in read.PLACE]
     dropped = good.join(scored.select(*place), list(read.PLACE), "left_anti").select(

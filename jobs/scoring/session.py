@@ -17,10 +17,12 @@ MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 SPLITS, LEAST_SPLIT_BYTES, MOST_SPLIT_BYTES = 16, 4 << 20, 64 << 20
 # the same for a task that holds all of its rows' keys in memory, and how many of those there are before they grow
 SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
-# at most, of however small ones
-FILES_A_TASK = 64
-# below this the JVM's optimising compiler costs more than it gains
+# at most, of however small ones; where there are few, a task reads of one file only, whose keys may be in order
+FILES_A_TASK, FEW_FILES = 64, 64
+# below this all keys are gathered in the driver
 SMALL_BYTES = 16 << 20
+# below this the JVM's optimising compiler costs more than it gains
+COMPILED_BYTES = 48 << 20
 PATIENCE_SECONDS = 15.0
 # each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
 S3A_PATIENCE = {
@@ -33,8 +35,8 @@ S3A_PATIENCE = {
 }
 
 
-def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES) -> SparkSession:
-    """Start or join Spark. `schemes` are those of the run's URIs, for S3's settings; `size` is the input's in bytes."""
+def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES, files: int = 1) -> SparkSession:
+    """Start or join Spark. `schemes` are those of the run's URIs, for S3's settings; `size` is the input's in bytes, in `files`."""
     _set_java_options(size)
     builder: Any = SparkSession.builder.appName(app_name)
     settings = {
@@ -45,7 +47,7 @@ def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES) -> 
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
         # by size alone, so that the parts do not depend on the number of cores
-        **task_settings(size, split_bytes(size)),
+        **task_settings(size, split_bytes(size), apart=size >= SMALL_BYTES and files <= FEW_FILES),
         # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
         "spark.sql.codegen.hugeMethodLimit": "8000",
         # lists of hashes, each of which has its place: nothing to be sorted
@@ -119,11 +121,14 @@ def split_bytes(size: int) -> int:
     return min(MOST_SPLIT_BYTES, max(LEAST_SPLIT_BYTES, size // SPLITS))
 
 
-def task_settings(size: int, split: int) -> dict[str, str]:
-    """Settings by which an input of `size` bytes is read in tasks of `split` bytes, and shuffled into as many."""
+def task_settings(size: int, split: int, *, apart: bool = False) -> dict[str, str]:
+    """Settings by which an input of `size` bytes is read in tasks of `split` bytes, and shuffled into as many.
+
+    With `apart` no task reads of two files.
+    """
     return {
         "spark.sql.files.maxPartitionBytes": str(split),
-        "spark.sql.files.openCostInBytes": str(split // FILES_A_TASK),
+        "spark.sql.files.openCostInBytes": str(split if apart else split // FILES_A_TASK),
         "spark.sql.shuffle.partitions": str(max(1, -(-size // split))),
     }
 
@@ -149,7 +154,7 @@ def _set_java_options(size: int) -> None:
     """Settings of the JVM that this driver is about to start, where submit.sh leaves that to it."""
     options = os.environ.pop("NIGHTLY_JAVA_OPTIONS", "")
     if options:
-        compiler = " -XX:TieredStopAtLevel=1" if size < SMALL_BYTES else ""
+        compiler = " -XX:TieredStopAtLevel=1" if size < COMPILED_BYTES else ""
         # the default ones, so that a user's --driver-java-options are added and do not replace them
         setting = shlex.quote(f"spark.driver.defaultJavaOptions={options}{compiler}")
         os.environ["PYSPARK_SUBMIT_ARGS"] = f"--conf {setting} {os.environ['PYSPARK_SUBMIT_ARGS']}"

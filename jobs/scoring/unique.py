@@ -1,16 +1,97 @@
-"""No key twice: a cheap look for suspects, and the exact choice of the first row, made only when there are any."""
+"""No key twice: proven by the keys' order, or else a look for suspects, and the exact choice of the first row if there are any."""
 
-from pyspark.sql import DataFrame, Observation, SparkSession, Window
+from typing import Any, Optional
+
+from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
-from jobs.contract.table_schema import TableSchema
+from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring import predict, read, session, sql, validate
+from jobs.scoring.calls import Calls
 
 Keys = tuple[tuple[str, ...], ...]
 REPEATED = "_na_repeated"
 # lists of hashes that fit a core's cache
 LISTS_A_PARTITION = 16
 TASK_BITS = 24
+# columns that are counted on their way
+WATCHED, BEFORE = "_na_watched", "_na_key_before"
+LEAST, MOST = -(1 << 63), (1 << 63) - 1
+# for each task the least key that it may meet, and the first one beyond
+Ranges = list[tuple[int, int]]
+
+
+def ranges(spark: SparkSession, source: read.Source, schema: TableSchema) -> Optional[Ranges]:
+    """The keys' ranges, apart from each other, if each task's keys start at its first and end before the next one's.
+
+    None where keys are not looked at so: several, or not whole numbers, or read by several scans. A short job of its own.
+    """
+    key = _whole_number(schema)
+    if not key or source.size < session.SMALL_BYTES or not read.one_scan(source):
+        return None
+    cells = read.some_cells(spark, source, schema, (key.name,))
+    typed = cells.selectExpr("spark_partition_id() AS task", f"CAST({validate.typed(key, schema)} AS bigint) AS key")
+    firsts = {row[0]: row[1] for row in _one_a_task(typed.where("key IS NOT NULL")).collect()}
+    starts = sorted(firsts.values())
+    if len(set(starts)) < len(starts) or not starts:
+        return None
+    beyond = dict(zip(starts, [*starts[1:], MOST]))
+    return [(firsts[n], beyond[firsts[n]]) if n in firsts else (MOST, MOST) for n in range(max(firsts, default=-1) + 1)]
+
+
+def _whole_number(schema: TableSchema) -> Optional[Field]:
+    (first, *others) = schema.keys or ((),)
+    fields = [field for field in schema.fields if field.name in first]
+    return fields[0] if not others and len(fields) == 1 and fields[0].type == "integer" else None
+
+
+def _one_a_task(frame: DataFrame) -> DataFrame:
+    """The first row that each task meets; it reads no further."""
+    spark, jvm = frame.sparkSession, Calls(frame.sparkSession).jvm
+    java: Any = frame
+    one = jvm.org.apache.spark.sql.catalyst.expressions.Literal.create(1, Calls(spark).kind("int"))
+    plan = jvm.org.apache.spark.sql.catalyst.plans.logical.LocalLimit(one, java._jdf.logicalPlan())
+    return Calls(spark).frame(plan)
+
+
+def watched(
+    records: DataFrame, source: read.Source, schema: TableSchema, expected: Optional[Ranges]
+) -> tuple[DataFrame, list[Column]]:
+    """`records` with columns that start with `WATCHED`, and the aggregate `suspects` of them: 0 proves that no key comes twice.
+
+    Without `expected` ranges, and where there are too many keys to gather, there is no such proof, and no aggregate.
+    """
+    if source.size < session.SMALL_BYTES and schema.keys:
+        return _gathered(records, schema)
+    return _in_order(records, schema, expected) if expected else (records, [])
+
+
+def _gathered(records: DataFrame, schema: TableSchema) -> tuple[DataFrame, list[Column]]:
+    """All keys' hashes come together in the driver, which costs less than a pass of their own when they are few."""
+    names = {f"{WATCHED}_{number}": key for number, key in enumerate(schema.keys)}
+    hashes = [
+        f"CASE WHEN {validate.VALID} AND {_present(key)} THEN xxhash64({_columns(key)}) END AS {name}"
+        for name, key in names.items()
+    ]
+    repeated = " + ".join(f"count({name}) - size(collect_set({name}))" for name in names)
+    return records.selectExpr("*", *hashes), [F.expr(repeated).alias("suspects")]
+
+
+def _in_order(records: DataFrame, schema: TableSchema, expected: Ranges) -> tuple[DataFrame, list[Column]]:
+    """Whether each key is above the one before it in its task, and within the task's range; the ranges are apart."""
+    key = _whole_number(schema)
+    assert key
+    calls = Calls(records.sparkSession)
+    number = f"CAST({sql.name(key.name)} AS bigint)"
+    one = calls.jvm.java.util.concurrent.atomic.AtomicLongArray(1)  # an AtomicLong would come here as a Python int
+    one.set(0, LEAST)
+    last, here = calls.held(one, "java.util.concurrent.atomic.AtomicLongArray"), calls.sql("0")
+    before = calls.method(last, "getAndSet", calls.kind("bigint"), here, calls.sql(number), lasting=True)
+    seen = records.withColumn(BEFORE, F.when(F.expr(validate.VALID), calls.column(before)))
+    least, beyond = (f"array({', '.join(f'{n}L' for n in side)})[spark_partition_id()]" for side in zip(*expected))
+    fine = f"coalesce({number} > {BEFORE} AND {number} >= {least} AND {number} < {beyond}, false)"
+    suspect = F.expr(f"{validate.VALID} AND NOT {fine}")
+    return seen.withColumn(WATCHED, suspect).drop(BEFORE), [F.expr(f"count_if({WATCHED})").alias("suspects")]
 
 
 def suspected(spark: SparkSession, source: read.Source, schema: TableSchema) -> bool:

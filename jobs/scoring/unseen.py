@@ -14,7 +14,10 @@ KEPT = "_na_unseen"
 
 
 def flagged(scored: DataFrame, model: PipelineModel) -> DataFrame:
-    """`scored` with `KEPT`: whether a stage that keeps what it has not seen, as one further category, met such a value."""
+    """`scored` with `KEPT`: whether a stage that keeps what it has not seen, as one further category, met such a value.
+
+    Without the column where there is no such stage.
+    """
     columns = scored.columns
     tests = [
         f"({sql.name(column)} IS NOT NULL AND {sql.name(output)} = {len(labels)})"
@@ -25,7 +28,7 @@ def flagged(scored: DataFrame, model: PipelineModel) -> DataFrame:
         if column in columns and output in columns
     ]
     tests += [test for column, test in _out_of_range(_keeping(model, "OneHotEncoderModel")) if column in columns]
-    return scored.withColumn(KEPT, F.expr(f"coalesce({' OR '.join(tests)}, false)" if tests else "false"))
+    return scored.withColumn(KEPT, F.expr(f"coalesce({' OR '.join(tests)}, false)")) if tests else scored
 
 
 def categories(good: DataFrame, model: PipelineModel) -> dict[str, dict[str, Any]]:

@@ -1,15 +1,18 @@
 """Typed values and a reason, or none, for every record. Nothing here drops a row."""
 
 import uuid
-from typing import Any, Optional
+from collections.abc import Iterator
+from typing import Any
 
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring import read, sql
+from jobs.scoring.calls import Calls
 
 VALID = "_na_valid"
+PLATFORM = "org.apache.spark.unsafe.Platform"
 # 1 and 1.0 and .5 and 1e-3; Java would also take 1d, 0x1p3 and surrounding control characters
 # (\z, for $ would also match before a line end)
 NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *\\z"
@@ -19,32 +22,33 @@ DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{
 TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')"
 
 
-def check(
-    rows: DataFrame,
-    schema: TableSchema,
-    required: frozenset[str],
-    counts: Optional[Observation],
-    *,
-    keep: tuple[str, ...] = (),
-) -> DataFrame:
-    """The good rows of `rows`, typed as the schema says; `counts` learns how many records there were of each shape.
+def check(rows: DataFrame, schema: TableSchema, required: frozenset[str], *, keep: tuple[str, ...] = ()) -> DataFrame:
+    """The good rows of `rows`, typed as the schema says.
 
     `required` are columns that may not be missing although the schema allows it: the model cannot take them so.
     `keep` are further columns to pass through.
     """
+    return good(fenced(judged(rows, schema, required, keep=keep)), schema, keep=keep)
+
+
+def good(records: DataFrame, schema: TableSchema, *, keep: tuple[str, ...] = ()) -> DataFrame:
+    """Those of what `judged` gave that are valid; it has to be observed in between, as by `fenced`."""
+    return records.where(VALID).select(*map(sql.name, schema.names), *keep)
+
+
+def judged(rows: DataFrame, schema: TableSchema, required: frozenset[str], *, keep: tuple[str, ...] = ()) -> DataFrame:
+    """All of `rows`, typed as the schema says, with `read.SHAPE` and `VALID`: whether there is nothing at fault."""
     beside = _typed_beside_raw(rows, schema, keep)
     columns = [sql.name(name) for name in schema.names]
-    judged = beside.selectExpr(*columns, *keep, read.SHAPE, f"{_fine(schema, required)} AS {VALID}")
-    seen = judged.observe(counts, *_counts()) if counts else _fenced(judged)
-    return seen.where(VALID).select(*columns, *keep)
+    return beside.selectExpr(*columns, *keep, read.SHAPE, f"{_fine(schema, required)} AS {VALID}")
 
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
     cells = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
     beside = _typed_beside_raw(rows, schema, read.PLACE)
-    judged = _fenced(beside.selectExpr(*cells, read.SHAPE, *read.PLACE, f"{_fine(schema, required)} AS {VALID}"))
-    bad = judged.where(f"NOT {VALID} AND {read.SHAPE} != {read.BLANK}")
+    records = fenced(beside.selectExpr(*cells, read.SHAPE, *read.PLACE, f"{_fine(schema, required)} AS {VALID}"))
+    bad = records.where(f"NOT {VALID} AND {read.SHAPE} != {read.BLANK}")
     # the reasons are worked out for these alone, from the cells anew: carried along for every row, they cost it dear
     each = ", ".join(_reason(field, schema, required) for field in schema.fields)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {each}) END AS _reasons"
@@ -61,24 +65,41 @@ def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...
     """Typed values, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
     values = [f"{typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
     raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
-    return rows.selectExpr(*values, *raw, read.SHAPE, *keep)
+    beside = rows.selectExpr(*values, *raw, read.SHAPE, *keep)
+    return beside.select("*", *_edges(Calls(rows.sparkSession), schema))
 
 
-def _fenced(frame: DataFrame) -> DataFrame:
+def _edges(calls: Calls, schema: TableSchema) -> Iterator[Column]:
+    """The first and the last byte of every number's cell, null where it has none: they settle nearly every cell."""
+    for field in schema.fields:
+        if field.type in ("integer", "number") and not field.spark_type.startswith("decimal"):
+            cell = calls.sql(f"CASE WHEN {_raw(field)} != '' THEN {_raw(field)} END")
+            start = calls.method(cell, "getBaseOffset", calls.kind("bigint"))
+            array = calls.method(cell, "getBaseObject", calls.object_of("java.lang.Object"))
+            length = calls.sql(f"CAST(octet_length({_raw(field)}) - 1 AS bigint)")
+            end = calls.static("java.lang.Math", "addExact", calls.kind("bigint"), start, length)
+            for name, at in ((_first(field), start), (_last(field), end)):
+                yield calls.column(calls.static(PLATFORM, "getByte", calls.kind("tinyint"), array, at)).alias(name)
+
+
+def _first(field: Field) -> str:
+    return "_na_first " + field.name
+
+
+def _last(field: Field) -> str:
+    return "_na_last " + field.name
+
+
+def fenced(frame: DataFrame) -> DataFrame:
     """`frame`, observed: Spark would push a filter on it below the split, copying every expression that it is made of."""
     return frame.observe(f"fence {uuid.uuid4()}", F.count(F.lit(1)).alias("rows"))
 
 
-def _counts() -> list[Column]:
-    shapes = {"headers": read.HEADER, "blanks": read.BLANK, "open_quotes": read.OPEN_QUOTE}
-    counted = [
-        F.expr(f"sum(CASE WHEN {read.SHAPE} = {code} THEN 1 ELSE 0 END)").alias(name) for name, code in shapes.items()
-    ]
-    return [
-        F.count(F.lit(1)).alias("records"),
-        F.expr(f"sum(CASE WHEN {VALID} THEN 1 ELSE 0 END)").alias("valid"),
-        *counted,
-    ]
+def shapes() -> list[Column]:
+    """Aggregates: how many records there are of each shape, and how many of them are valid."""
+    tests = {"headers": read.HEADER, "blanks": read.BLANK, "open_quotes": read.OPEN_QUOTE}
+    counted = [F.expr(f"count_if({read.SHAPE} = {code})").alias(name) for name, code in tests.items()]
+    return [F.count(F.lit(1)).alias("records"), F.expr(f"count_if({VALID})").alias("valid"), *counted]
 
 
 def _raw(field: Field) -> str:
@@ -122,9 +143,10 @@ def _fits_decimal(cell: str, kind: str) -> str:
 def _fault(field: Field, schema: TableSchema, model_needs: bool) -> str:
     """SQL that is true when the cell is at fault, false when not, never null."""
     missing, wrong = _missing(_raw(field), schema), _wrong(field)
-    if field.required or model_needs:
-        return f"({missing} OR {wrong})"
-    return f"(NOT {missing} AND {wrong})"
+    if not (field.required or model_needs):
+        return f"(NOT {missing} AND {wrong})"
+    # of any other type a missing value is null, which does not read as its type
+    return f"({missing} OR {wrong})" if field.type == "string" else wrong
 
 
 def _wrong(field: Field) -> str:
@@ -136,24 +158,24 @@ def _misread(field: Field) -> str:
     raw, value = _raw(field), sql.name(field.name)
     if field.type == "string":
         return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
+    first, last = sql.name(_first(field)), sql.name(_last(field))
     if field.type == "number" and not field.spark_type.startswith("decimal"):
-        # a hexadecimal one starts with a zero or a sign, which sort before 1
-        decimal = f"({raw} >= '1' OR NOT (contains({raw}, 'x') OR contains({raw}, 'X')))"
-        plain = f"{_ends_as_number(raw)} AND {decimal}"
+        # a hexadecimal one starts with a zero or a sign, which come before 1
+        decimal = f"({first} >= {ord('1')} OR NOT (contains({raw}, 'x') OR contains({raw}, 'X')))"
+        plain = f"coalesce({_as_number(first, last)} AND {decimal}, false)"
         finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
         return f"NOT {finite} OR NOT ({plain} OR {raw} RLIKE '{NUMBER}')"
     if field.type == "boolean":
         return f"{value} IS NULL"
     if field.type == "integer":
-        return f"{value} IS NULL OR NOT ({_ends_as_number(raw)} OR {raw} RLIKE '{INTEGER}')"
+        return f"{value} IS NULL OR NOT (coalesce({_as_number(first, last)}, false) OR {raw} RLIKE '{INTEGER}')"
     pattern = {"number": NUMBER, "date": DATE, "datetime": DATETIME}[field.type]
     return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
 
 
-def _ends_as_number(raw: str) -> str:
+def _as_number(first: str, last: str) -> str:
     """A cheap test that settles nearly every cell: it starts and ends as a number does."""
-    # as little code as can be: a method of more than 8,000 bytes stays with the JVM's interpreter
-    return f"{raw} >= '+' AND {raw} < ':' AND contains('0123456789', right({raw}, 1))"
+    return f"{first} >= {ord('+')} AND {last} BETWEEN {ord('0')} AND {ord('9')}"
 
 
 def _violations(field: Field) -> list[str]:

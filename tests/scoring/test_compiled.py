@@ -11,7 +11,7 @@ from jobs import score
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import predict, read, rejects
+from jobs.scoring import predict, prepare, rejects
 from tests.support.runs import REPO, SCHEMA
 
 # DontCompileHugeMethods, HugeMethodLimit: the JVM's own figures
@@ -26,9 +26,9 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(spark: SparkSession
     needs = preflight.check(saved, schema, where=str(housing_model), running_spark=pyspark.__version__)
     agreed = Agreed(schema, rules, gates.Gates("0", 1, {}), saved, needs)
     found = inputs.find((str(EXAMPLE / "input.csv"),))
-    source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
-    lines, _ = score.journey(spark, source, agreed, predict.load(spark, str(housing_model)), exact=False)
-    rejected = rejects.collect(spark, source, schema, needs.required, None)
+    rows = prepare.look(spark, found.layouts(schema), [], agreed, size=found.size)
+    lines, _ = score.journey(rows, agreed, predict.load(spark, str(housing_model), saved))
+    rejected = rejects.collect(spark, rows.source, schema, needs.required, None)
     for frame in (lines, rejected):
         sizes = method_sizes(spark, frame)
         assert sizes

@@ -1,5 +1,7 @@
 """Two records with one key are suspected wherever they stand and however they are spelled; others are not."""
 
+import random
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -7,7 +9,8 @@ from pyspark.sql import SparkSession
 
 from jobs.contract import table_schema
 from jobs.handoff import inputs
-from jobs.scoring import read, session, unique
+from jobs.scoring import read, session, unique, validate
+from tests.support.runs import Score
 
 SCHEMA = """{"fields": [{"name": "text", "type": "string"}, {"name": "part", "type": "string"}, {"name": "n", "type": "integer"}],
 "primaryKey": %s, "missingValues": ["", "none"]}"""
@@ -65,3 +68,67 @@ def test_keys_are_held_by_smaller_tasks_than_the_others(spark: SparkSession, tmp
     assert [spark.conf.get(name) for name in names] == before
     with session.small_tasks(spark, 64 << 30) as tasks:
         assert tasks == 1024  # no smaller than the others
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("order", ["ascending", "overlapping", "random"])
+def test_whole_numbers_in_order_or_not_are_told_apart_by_every_task(
+    order: str, seed: int, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of each key by file and line is published, whether or not the keys' order might have proven that there is no second."""
+    monkeypatch.setattr(session, "SMALL_BYTES", 0)
+    monkeypatch.setattr(session, "split_bytes", lambda _: 500)  # several tasks a file
+    chance = random.Random(seed)
+    keys = chance.sample(range(-3000, 3000), 300)
+    if order != "random":
+        keys.sort()
+    files = [keys[start : start + 100] for start in (0, 100, 200)]
+    if order == "overlapping":
+        files = [sorted(keys[start::3]) for start in range(3)]
+    chance.shuffle(files)
+    for _ in range(seed):  # none, one or two of them twice
+        into, out_of = chance.choice(files), chance.choice(files)
+        key = chance.choice([out_of[0], out_of[-1], chance.choice(out_of)])
+        into.insert(chance.choice([0, len(into), chance.randrange(len(into))]), key)
+    (tmp_path / "in").mkdir()
+    seen: set[int] = set()
+    later = []
+    for number, some in enumerate(files):
+        (tmp_path / "in" / f"{number}.csv").write_text("id,x\n" + "".join(f"{key},1\n" for key in some))
+        for line, key in enumerate(some, start=2):
+            later += [(f"{number}.csv", line)] if key in seen else []
+            seen.add(key)
+    schema = {"fields": [{"name": "id", "type": "integer"}, {"name": "x", "type": "number"}], "primaryKey": "id"}
+    ended = plain(input=tmp_path / "in", schema=schema, max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    assert sorted(int(row["id"]) for row in ended.actions) == sorted(seen)
+    assert sorted((Path(row["_source"]).name, int(row["_record"])) for row in ended.rejects) == sorted(later)
+    assert len(later) == seed
+
+
+@pytest.mark.parametrize(
+    ("files", "proven"),
+    [
+        pytest.param([range(0, 100), range(200, 300), range(100, 200)], True, id="files-in-any-order"),
+        pytest.param([range(0, 100), range(99, 200)], False, id="last-and-first"),
+        pytest.param([range(0, 100), range(0, 100)], False, id="the-same-file-twice"),
+        pytest.param([range(0, 100), range(50, 60)], False, id="one-within-another"),
+        pytest.param([range(100, 0, -1)], False, id="descending"),
+        pytest.param([[*range(0, 50), 49, *range(50, 90)]], False, id="side-by-side"),
+    ],
+)
+def test_order_is_a_proof_only_where_no_key_can_come_twice(
+    files: list[Iterable[int]], proven: bool, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "SMALL_BYTES", 0)
+    (tmp_path / "in").mkdir()
+    for number, keys in enumerate(files):
+        (tmp_path / "in" / f"{number}.csv").write_text("id\n" + "".join(f"{key}\n" for key in keys))
+    schema = table_schema.parse('{"fields": [{"name": "id", "type": "integer"}], "primaryKey": "id"}', "schema")
+    found = inputs.find((str(tmp_path / "in"),))
+    session.start(app_name="tests", schemes={"file"}, size=found.size, files=len(found.files))
+    source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
+    records = validate.judged(read.rows(spark, source, schema), schema, frozenset())
+    watched, counted = unique.watched(records, source, schema, unique.ranges(spark, source, schema))
+    suspects = watched.agg(*counted).collect()[0][0] if counted else None
+    assert (suspects == 0) is proven

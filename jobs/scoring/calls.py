@@ -1,0 +1,73 @@
+"""Columns that call a method of a Java class in generated code: Spark's own means for its typed datasets (docs/decisions/0011)."""
+
+from typing import Any
+
+from pyspark.sql import Column, DataFrame, SparkSession
+
+
+class Calls:
+    """Makes Catalyst expressions; those written as SQL may name columns of the frame that they are used on."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        """For columns of frames of `spark`."""
+        self._spark = spark
+        context: Any = spark.sparkContext
+        session: Any = spark
+        self.jvm: Any = context._jvm
+        self._jsc: Any = context._jsc
+        self._parser: Any = session._jsparkSession.sessionState().sqlParser()
+        self._newer = not spark.version.startswith("3.")
+        self._none: Any = self.jvm.PythonUtils.toSeq([])
+
+    def sql(self, text: str) -> Any:
+        """An expression written as SQL."""
+        return self._parser.parseExpression(text)
+
+    def kind(self, ddl: str) -> Any:
+        """A SQL type, as `double`."""
+        return self.jvm.org.apache.spark.sql.types.DataType.fromDDL(ddl)
+
+    def object_of(self, class_name: str) -> Any:
+        """The type of values that are Java objects: they live within an expression, and no column can be of it."""
+        return self.jvm.org.apache.spark.sql.types.ObjectType(self._class(class_name))
+
+    def held(self, value: Any, class_name: str) -> Any:
+        """A Java object that travels with the plan: every task has a copy of its own."""
+        return self.jvm.org.apache.spark.sql.catalyst.expressions.Literal(value, self.object_of(class_name))
+
+    def shared(self, value: Any, class_name: str) -> Any:
+        """A Java object of any size that does not change: the tasks of one machine have a copy between them."""
+        broadcast = self._jsc.broadcast(value)
+        return self.method(
+            self.held(broadcast, "org.apache.spark.broadcast.Broadcast"), "value", self.object_of(class_name)
+        )
+
+    def static(self, class_name: str, method: str, kind: Any, *arguments: Any) -> Any:
+        """A static method's result, null where an argument is."""
+        java = self.jvm.org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke
+        more = [self.jvm.scala.Option.empty()] if self._newer else []
+        return java(self._class(class_name), kind, method, self._seq(arguments), self._none, True, True, True, *more)
+
+    def method(self, target: Any, name: str, kind: Any, *arguments: Any, lasting: bool = False) -> Any:
+        """A method's result, null where `target` or an argument is; `lasting` says that the object changes with it."""
+        java = self.jvm.org.apache.spark.sql.catalyst.expressions.objects.Invoke
+        return java(target, name, kind, self._seq(arguments), self._none, True, True, not lasting)
+
+    def column(self, expression: Any) -> Column:
+        """`expression` as a column to select."""
+        if self._newer:
+            return Column(self.jvm.org.apache.spark.sql.classic.ExpressionUtils.column(expression))
+        return Column(self.jvm.org.apache.spark.sql.Column(expression))
+
+    def frame(self, plan: Any) -> DataFrame:
+        """A logical plan as a frame."""
+        session: Any = self._spark
+        java: Any = self.jvm.org.apache.spark.sql.classic if self._newer else self.jvm.org.apache.spark.sql
+        return DataFrame(java.Dataset.ofRows(session._jsparkSession, plan), self._spark)
+
+    def _class(self, name: str) -> Any:
+        loader = self.jvm.java.lang.Thread.currentThread().getContextClassLoader()
+        return self.jvm.java.lang.Class.forName(name, True, loader)
+
+    def _seq(self, items: "tuple[Any, ...]") -> Any:
+        return self.jvm.PythonUtils.toSeq(list(items))

@@ -1,0 +1,84 @@
+"""Common pipelines without `transform`: each stage's own method is called on the row, in the same generated code as all else.
+
+What comes out is what `transform` gives, bit for bit, as it is the same method of the same object that works it out; what is left out
+is the way there, through a row, a vector and back for each stage. A pipeline with any other stage goes through `transform`.
+"""
+
+from typing import Any, Optional
+
+from pyspark.ml import PipelineModel
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from jobs.contract.saved_model import SavedModel
+from jobs.scoring import predict, sql, validate
+from jobs.scoring.calls import Calls
+
+ML = "org.apache.spark.ml"
+DOUBLES, VECTOR, VECTORS = "[D", f"{ML}.linalg.Vector", f"{ML}.linalg.Vectors"
+REGRESSIONS = (
+    "LinearRegressionModel",
+    "DecisionTreeRegressionModel",
+    "RandomForestRegressionModel",
+    "GBTRegressionModel",
+)
+# a method of some thousand bytes builds the vector; wider ones go through `transform`
+MOST_FEATURES = 100
+NUMBERS = (T.NumericType, T.BooleanType)
+
+
+def score(records: DataFrame, model: PipelineModel, saved: SavedModel) -> Optional[DataFrame]:
+    """`records` with the model's outputs and `predict.FAULT`, which is set for every record not `validate.VALID`, too.
+
+    No row is left out: where a stage would drop one its outputs are null, which is a fault. None if a stage is not known here.
+    """
+    scored = _outputs(records, model)
+    return scored and scored.withColumn(
+        predict.FAULT, F.expr(predict.fault(scored, records, saved, f"WHEN NOT {validate.VALID} THEN 'not valid'"))
+    )
+
+
+def _outputs(records: DataFrame, model: PipelineModel) -> Optional[DataFrame]:
+    frame, vectors = records, dict[str, list[str]]()
+    for _, java in predict.stages(model):
+        kind = java.getClass().getSimpleName()
+        if kind == "VectorAssembler":
+            added = _assembled(frame, java, vectors)
+        elif kind in REGRESSIONS:
+            added = _predicted(frame, java, vectors)
+        else:
+            return None
+        if added is None or added[0] in frame.columns:
+            return None
+        frame = frame.withColumn(*added)
+    return frame
+
+
+def _assembled(frame: DataFrame, java: Any, vectors: dict[str, list[str]]) -> Optional[tuple[str, Column]]:
+    """The stage's vector, as an array, if it is made of numbers alone; null where one of them is missing."""
+    names, output = list(java.getInputCols()), java.getOutputCol()
+    kinds = {field.name: field.dataType for field in frame.schema.fields}
+    if java.getHandleInvalid() == "keep" or len(names) > MOST_FEATURES:
+        return None
+    if not all(isinstance(kinds.get(name), NUMBERS) for name in names):
+        return None
+    # the assembler leaves zeros out, and with them the sign of a negative one
+    vectors[output] = [f"CAST({sql.name(name)} AS double) + 0D" for name in names]
+    there = " AND ".join(f"NOT isnan({sql.name(name)}) AND {sql.name(name)} IS NOT NULL" for name in names)
+    return output, F.expr(f"CASE WHEN {validate.VALID} AND {there} THEN array({', '.join(vectors[output])}) END")
+
+
+def _predicted(frame: DataFrame, java: Any, vectors: dict[str, list[str]]) -> Optional[tuple[str, Column]]:
+    """What the regression predicts, if it is of a vector made here."""
+    features, output = java.getFeaturesCol(), java.getPredictionCol()
+    if features not in vectors or not output or (java.hasParam("leafCol") and java.getLeafCol()):
+        return None
+    calls = Calls(frame.sparkSession)
+    vector = calls.object_of(VECTOR)
+    numbers = calls.method(calls.sql(sql.name(features)), "toDoubleArray", calls.object_of(DOUBLES))
+    # compressed as the assembler does it: sparse and dense vectors are summed up in different ways
+    assembled = calls.method(calls.static(VECTORS, "dense", vector, numbers), "compressed", vector)
+    name = java.getClass().getName()
+    called = calls.method(calls.shared(java, name), "predict", calls.kind("double"), assembled)
+    return output, F.when(F.expr(f"{sql.name(features)} IS NOT NULL"), calls.column(called))
