@@ -43,15 +43,15 @@ class Calls:
         )
 
     def static(self, class_name: str, method: str, kind: Any, *arguments: Any) -> Any:
-        """A static method's result, null where an argument is."""
+        """A static method's result, never null but where an argument is."""
         java = self.jvm.org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke
         more = [self.jvm.scala.Option.empty()] if self._newer else []
-        return java(self._class(class_name), kind, method, self._seq(arguments), self._none, True, True, True, *more)
+        return java(self._class(class_name), kind, method, self._seq(arguments), self._none, True, False, True, *more)
 
     def method(self, target: Any, name: str, kind: Any, *arguments: Any, lasting: bool = False) -> Any:
-        """A method's result, null where `target` or an argument is; `lasting` says that the object changes with it."""
+        """A method's result, never null but where `target` or an argument is; `lasting` says that it changes the object."""
         java = self.jvm.org.apache.spark.sql.catalyst.expressions.objects.Invoke
-        return java(target, name, kind, self._seq(arguments), self._none, True, True, not lasting)
+        return java(target, name, kind, self._seq(arguments), self._none, True, False, not lasting)
 
     def column(self, expression: Any) -> Column:
         """`expression` as a column to select."""

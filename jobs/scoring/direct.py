@@ -25,6 +25,8 @@ REGRESSIONS = (
 )
 # a method of some thousand bytes builds the vector; wider ones go through `transform`
 MOST_FEATURES = 100
+# columns of records: with more, what comes before the model and what comes after it are too much for one method (0009)
+MOST_IN_ONE_METHOD = 8
 NUMBERS = (T.NumericType, T.BooleanType)
 
 
@@ -33,7 +35,7 @@ def score(records: DataFrame, model: PipelineModel, saved: SavedModel) -> Option
 
     No row is left out: where a stage would drop one its outputs are null, which is a fault. None if a stage is not known here.
     """
-    scored = _outputs(records, model)
+    scored = _outputs(records if len(records.columns) <= MOST_IN_ONE_METHOD else validate.fenced(records), model)
     return scored and scored.withColumn(
         predict.FAULT, F.expr(predict.fault(scored, records, saved, f"WHEN NOT {validate.VALID} THEN 'not valid'"))
     )

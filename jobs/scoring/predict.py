@@ -25,7 +25,7 @@ def load(spark: SparkSession, uri: str, saved: SavedModel) -> PipelineModel:
     """
     try:
         # PipelineModel.load would start a Python worker to read one line: whether any stage is a Python class
-        reader: Any = PipelineModel if saved.in_python else JavaMLReader(cast(Any, PipelineModel))
+        reader: Any = PipelineModel if saved.in_python else JavaMLReader(cast("Any", PipelineModel))
         model: PipelineModel = reader.load(uri)
     except Exception as error:  # whatever a file that is damaged or missing makes Spark say
         if failures.is_the_stores(error):

@@ -22,11 +22,11 @@ from jobs.scoring import records, sql
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
 SHAPE, FILE, BLOCK, ROW_ID = "_na_shape", "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
-LOCATED = (
-    f"_metadata.file_path AS {FILE}",
-    f"_metadata.file_block_start AS {BLOCK}",
-    f"monotonically_increasing_id() AS {ROW_ID}",
-)
+NUMBERED = f"monotonically_increasing_id() AS {ROW_ID}"
+LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
+# the same of a single scan's rows, worked out only where they are selected
+FOUND_IN = (f"input_file_name() AS {FILE}", f"input_file_block_start() AS {BLOCK}")
+TASK_SHIFT = 33  # of the number of the task in `ROW_ID`
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 QUOTED = "contains(line, '\"')"
@@ -127,15 +127,38 @@ def damaged(spark: SparkSession, layouts: Mapping[Layout, list[str]]) -> Optiona
     return None
 
 
-def places(spark: SparkSession, source: Source) -> DataFrame:
-    """For each block of each file its `FIRST_ID` (the lowest `ROW_ID` in it) and how many records are `BEFORE` it."""
-    # a stitched file's rows are numbered by line already
-    whole = [frame.where(~F.col(FILE).isin(*source.broken)) for _, frame in _csv_lines(spark, source, located=True)]
-    frames = whole + _parquet_frames(spark, source)
-    ids = reduce(DataFrame.unionAll, [frame.select(*PLACE) for frame in frames])
-    blocks = ids.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
+def places(spark: SparkSession, source: Source, *, located: bool) -> DataFrame:
+    """For each block of each file its `FIRST_ID` (the lowest `ROW_ID` in it) and how many records are `BEFORE` it.
+
+    Files are spelled as in rows that were read `located`, or as in `FOUND_IN`, which differ in Spark.
+    """
+    ids = None if located else _counted_by_task(spark, source)
+    if ids is None:
+        # a stitched file's rows are numbered by line already
+        whole = [frame.where(~F.col(FILE).isin(*source.broken)) for _, frame in _csv_lines(spark, source, located=True)]
+        frames = whole + _parquet_frames(spark, source)
+        rows = reduce(DataFrame.unionAll, [frame.select(*PLACE) for frame in frames])
+        if not located:
+            rows = rows.withColumn(FILE, F.input_file_name())
+        ids = rows.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
     before = f"coalesce(sum(n) OVER (PARTITION BY {FILE} ORDER BY {BLOCK} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
-    return blocks.selectExpr(FILE, BLOCK, FIRST_ID, f"{before} AS {BEFORE}")
+    return ids.selectExpr(FILE, BLOCK, FIRST_ID, f"{before} AS {BEFORE}")
+
+
+def _counted_by_task(spark: SparkSession, source: Source) -> Optional[DataFrame]:
+    """The blocks with their `FIRST_ID` and number of records `n`, counted without looking into a line; None if a task has several."""
+    ((_, files),) = source.csv.items()
+    lines: Any = _reader(spark).option("lineSep", "\n").text(files)
+    tasks = [list(task.files()) for task in lines._jdf.queryExecution().toRdd().partitions()]
+    if any(len(blocks) != 1 for blocks in tasks):
+        return None
+    counts = dict(lines.groupBy(F.spark_partition_id()).count().collect())
+    rows = [
+        (block.urlEncodedPath(), block.start(), task << TASK_SHIFT, counts[task])
+        for task, (block,) in enumerate(tasks)
+        if task in counts
+    ]
+    return spark.createDataFrame(rows, f"{FILE} string, {BLOCK} bigint, {FIRST_ID} bigint, n bigint")
 
 
 def _csv(spark: SparkSession, source: Source, located: bool) -> Iterator[tuple[Layout, DataFrame, Optional[DataFrame]]]:

@@ -27,13 +27,15 @@ def collect(
 
     `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes.
     """
-    rows = read.rows(spark, source, schema, located=True)
+    # what is late has to be found again among all rows, by its place
+    located = bool(scoring) or not read.one_scan(source)
+    rows = read.rows(spark, source, schema, located=located)
     columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
     found = validate.rejected(rows, schema, required).select(*columns)
     if scoring:
         late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
         found = found.unionAll(late.select(*columns))
-    numbered = found.join(F.broadcast(read.places(spark, source)), [read.FILE, read.BLOCK], "left")
+    numbered = found.join(F.broadcast(read.places(spark, source, located=located)), [read.FILE, read.BLOCK], "left")
     line = f"coalesce({read.BEFORE} + {read.ROW_ID} - {read.FIRST_ID} + 1, {read.ROW_ID}) AS {RECORD}"
     file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
     placed = numbered.selectExpr(*map(sql.name, schema.names), REASONS, file, line)

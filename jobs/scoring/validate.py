@@ -44,11 +44,21 @@ def judged(rows: DataFrame, schema: TableSchema, required: frozenset[str], *, ke
 
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
-    """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
+    """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty.
+
+    `rows` have their place already, or are read by one scan, which tells it of the few for which it is asked.
+    """
     cells = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
-    beside = _typed_beside_raw(rows, schema, read.PLACE)
-    records = fenced(beside.selectExpr(*cells, read.SHAPE, *read.PLACE, f"{_fine(schema, required)} AS {VALID}"))
-    bad = records.where(f"NOT {VALID} AND {read.SHAPE} != {read.BLANK}")
+    place = tuple(name for name in read.PLACE if name in rows.columns)
+    beside = _typed_beside_raw(rows, schema, place)
+    judged_cells = [*cells, read.SHAPE, f"{_fine(schema, required)} AS {VALID}"]
+    # a number that depends on the order is as good a fence as an observation, and costs less; behind the filter one costs
+    # nothing, and parts the code for all rows from that for the few: together they would be too much for one method
+    records = (
+        fenced(beside.selectExpr(*judged_cells, *place)) if place else beside.selectExpr(*judged_cells, read.NUMBERED)
+    )
+    bad = fenced(records.where(f"NOT {VALID} AND {read.SHAPE} != {read.BLANK}"))
+    bad = bad if place else bad.selectExpr("*", *read.FOUND_IN)
     # the reasons are worked out for these alone, from the cells anew: carried along for every row, they cost it dear
     each = ", ".join(_reason(field, schema, required) for field in schema.fields)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {each}) END AS _reasons"
@@ -65,21 +75,31 @@ def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...
     """Typed values, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
     values = [f"{typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
     raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
-    beside = rows.selectExpr(*values, *raw, read.SHAPE, *keep)
-    return beside.select("*", *_edges(Calls(rows.sparkSession), schema))
+    numbers = [field for field in schema.fields if _is_binary_number(field)]
+    # never null, which spares the code after it many a test; a blank is no number
+    probes = [f"coalesce(nullif({sql.name(f.name)}, ''), ' ') AS {_probe(f)}" for f in numbers]
+    beside = rows.selectExpr(*values, *raw, *probes, read.SHAPE, *keep)
+    calls = Calls(rows.sparkSession)
+    return beside.select("*", *(edge for field in numbers for edge in _edges(calls, field)))
 
 
-def _edges(calls: Calls, schema: TableSchema) -> Iterator[Column]:
-    """The first and the last byte of every number's cell, null where it has none: they settle nearly every cell."""
-    for field in schema.fields:
-        if field.type in ("integer", "number") and not field.spark_type.startswith("decimal"):
-            cell = calls.sql(f"CASE WHEN {_raw(field)} != '' THEN {_raw(field)} END")
-            start = calls.method(cell, "getBaseOffset", calls.kind("bigint"))
-            array = calls.method(cell, "getBaseObject", calls.object_of("java.lang.Object"))
-            length = calls.sql(f"CAST(octet_length({_raw(field)}) - 1 AS bigint)")
-            end = calls.static("java.lang.Math", "addExact", calls.kind("bigint"), start, length)
-            for name, at in ((_first(field), start), (_last(field), end)):
-                yield calls.column(calls.static(PLATFORM, "getByte", calls.kind("tinyint"), array, at)).alias(name)
+def _is_binary_number(field: Field) -> bool:
+    return field.type in ("integer", "number") and not field.spark_type.startswith("decimal")
+
+
+def _edges(calls: Calls, field: Field) -> Iterator[Column]:
+    """The first and the last byte of a number's cell: they settle nearly every one."""
+    cell, long = calls.sql(_probe(field)), calls.kind("bigint")
+    start = calls.method(cell, "getBaseOffset", long)
+    array = calls.method(cell, "getBaseObject", calls.object_of("java.lang.Object"))
+    length = calls.sql(f"CAST(octet_length({_probe(field)}) - 1 AS bigint)")
+    end = calls.static("java.lang.Math", "addExact", long, start, length)
+    for name, at in ((_first(field), start), (_last(field), end)):
+        yield calls.column(calls.static(PLATFORM, "getByte", calls.kind("tinyint"), array, at)).alias(name)
+
+
+def _probe(field: Field) -> str:
+    return sql.name("_na_probe " + field.name)
 
 
 def _first(field: Field) -> str:
@@ -159,16 +179,16 @@ def _misread(field: Field) -> str:
     if field.type == "string":
         return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
     first, last = sql.name(_first(field)), sql.name(_last(field))
-    if field.type == "number" and not field.spark_type.startswith("decimal"):
+    if field.type == "number" and _is_binary_number(field):
         # a hexadecimal one starts with a zero or a sign, which come before 1
         decimal = f"({first} >= {ord('1')} OR NOT (contains({raw}, 'x') OR contains({raw}, 'X')))"
-        plain = f"coalesce({_as_number(first, last)} AND {decimal}, false)"
+        plain = f"{_as_number(first, last)} AND {decimal}"
         finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
         return f"NOT {finite} OR NOT ({plain} OR {raw} RLIKE '{NUMBER}')"
     if field.type == "boolean":
         return f"{value} IS NULL"
     if field.type == "integer":
-        return f"{value} IS NULL OR NOT (coalesce({_as_number(first, last)}, false) OR {raw} RLIKE '{INTEGER}')"
+        return f"{value} IS NULL OR NOT ({_as_number(first, last)} OR {raw} RLIKE '{INTEGER}')"
     pattern = {"number": NUMBER, "date": DATE, "datetime": DATETIME}[field.type]
     return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
 
