@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 FILES = 8
+STRIDE = 7919
 SCHEMA = {
     "fields": [
         {"name": "ID", "type": "integer"},
@@ -19,28 +20,36 @@ POLICY = {
 }
 
 
-def generate(folder: Path, rows: int, *, quoted: bool = False, bad_share: float = 0.0) -> Path:
-    """`rows` records in `FILES` files below `folder`, once; about 37 bytes each. Returns the folder of the CSV files."""
-    name = f"{rows}" + ("-quoted" if quoted else "") + (f"-bad{bad_share}" if bad_share else "")
+def generate(folder: Path, rows: int, *, quoted: bool = False, bad_share: float = 0.0, shuffled: bool = False) -> Path:
+    """`rows` records in `FILES` files below `folder`, once; about 37 bytes each. Returns the folder of the CSV files.
+
+    Keys ascend from file to file, or `shuffled` stand in no order; powers of ten and what else has no factor `STRIDE` go with that.
+    """
+    name = (
+        f"{rows}"
+        + ("-quoted" if quoted else "")
+        + (f"-bad{bad_share}" if bad_share else "")
+        + ("-shuffled" if shuffled else "")
+    )
     target = folder / name
     if not (target / "_complete").exists():
         target.mkdir(parents=True, exist_ok=True)
         for number in range(FILES):
-            _write(
-                target / f"part-{number}.csv", rows * number // FILES, rows * (number + 1) // FILES, quoted, bad_share
-            )
+            keys = range(rows * number // FILES, rows * (number + 1) // FILES)
+            _write(target / f"part-{number}.csv", keys, STRIDE if shuffled else 1, rows, quoted, bad_share)
         (target / "_complete").touch()
     for file, content in (("schema.json", SCHEMA), ("policy.json", POLICY)):
         (folder / file).write_text(json.dumps(content))
     return target
 
 
-def _write(path: Path, start: int, end: int, quoted: bool, bad_share: float) -> None:
-    random.seed(start)
+def _write(path: Path, numbers: range, stride: int, rows: int, quoted: bool, bad_share: float) -> None:
+    random.seed(numbers.start)
     uniform = random.random
     with path.open("w") as file:
         file.write("ID,crim,zn,indus,name\n")
-        for key in range(start, end):
+        for number in numbers:
+            key = number * stride % rows
             crim = "n/a" if bad_share and uniform() < bad_share else f"{uniform() * 90:.5f}"
             place = f'"name {key}"' if quoted else f"name {key}"
             file.write(f"{key},{crim},{uniform() * 100:.1f},{uniform() * 27:.2f},{place}\n")

@@ -31,12 +31,14 @@ class Program:
     parts: int = 1
     quoted: bool = False
     bad_share: float = 0.0
+    shuffled: bool = False
     model: str = ""  # the contender that fits it; empty: the example's
     more: tuple[str, ...] = ()
 
     def command(self, rows: int, work: Path) -> list[str]:
         """Its command line over `rows` rows, with data and models below `work` made where they are not yet."""
-        source = data.generate(work, self.rows or rows // self.parts, quoted=self.quoted, bad_share=self.bad_share)
+        size = self.rows or rows // self.parts
+        source = data.generate(work, size, quoted=self.quoted, bad_share=self.bad_share, shuffled=self.shuffled)
         model = fitted(self.model, work) if self.model else MODEL
         target = work / "out"
         shutil.rmtree(target, ignore_errors=True)
@@ -65,6 +67,7 @@ PAIRS = {
     "small": Pair(f"ours / the script, {SMALL} rows", Program(rows=SMALL), Program("script", rows=SMALL), "≤ 0.6"),
     "quoted": Pair("ours, every text quoted / not quoted", Program(quoted=True), SCORE, "≤ 1.5"),
     "rejects": Pair("ours, 1% of the rows rejected / none", Program(bad_share=0.01), SCORE, "≤ 1.3"),
+    "unordered": Pair("ours, keys in no order / ascending", Program(shuffled=True), SCORE),
     "cores": Pair("ours on one core / on all", Program(more=("--spark", "--master local[1]")), SCORE, "≥ 1.7"),
     "gbt": Pair("ours / bare transform, GBT", Program(model="fit_gbt"), Program("bare", model="fit_gbt"), "≤ 1.1"),
     "one-hot": Pair(
