@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-from jobs.handoff.storage import Assembled, FileInfo
+from jobs.handoff.storage import FileInfo
+from jobs.handoff.tally import Assembled
 
 NAME = "datapackage.json"
 # what a downstream reader may expect of each Spark type, in Table Schema's words

@@ -15,7 +15,8 @@ from typing import Any, Optional
 from jobs.errors import HandOffError
 from jobs.handoff import manifest
 from jobs.handoff.manifest import Table
-from jobs.handoff.storage import Assembled, FileInfo, Storage, join
+from jobs.handoff.storage import FileInfo, Storage, join
+from jobs.handoff.tally import Assembled
 
 STAGING = "_staging"
 REFUSED = "refused"

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from jobs.handoff import connection
 from jobs.handoff.connection import split, told
-from jobs.handoff.storage import CHUNK, Assembled, FileInfo, Tally, has_wildcard, matches
+from jobs.handoff.storage import CHUNK, FileInfo, has_wildcard, matches
+from jobs.handoff.tally import Assembled, Tally
 
 MIN_PART = 5 << 20  # S3 takes no smaller part, except as the last
 MAX_COPY = 1 << 30  # well under the 5 GiB that one UploadPartCopy may move

@@ -6,19 +6,18 @@ A store lists, reads and writes files by URI and can put the parts that Spark wr
 import errno
 import fnmatch
 import glob
-import hashlib
 import os
 import re
 import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from typing import Optional, Protocol
 
 from jobs.errors import UsageError
+from jobs.handoff.tally import Assembled, Tally
 
 CHUNK = 1 << 20
 
@@ -30,40 +29,6 @@ class FileInfo:
     uri: str
     size: int
     version: str
-
-
-@dataclass(frozen=True)
-class Assembled:
-    """One file made of parts, as it was read back: its bytes, its line feeds, its SHA-256 in hex."""
-
-    size: int
-    line_feeds: int
-    sha256: str
-
-
-class Tally:
-    """Size, line feeds and SHA-256 of bytes as they pass; they are hashed on another core."""
-
-    def __enter__(self) -> "Tally":
-        self._hash, self._size, self._line_feeds = hashlib.sha256(), 0, 0
-        self._beside, self._pending = ThreadPoolExecutor(1), Future[None]()
-        self._pending.set_result(None)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._beside.shutdown()
-
-    def add(self, chunk: bytes) -> None:
-        """Take some more bytes; at most two pieces are held."""
-        self._pending.result()
-        self._pending = self._beside.submit(self._hash.update, chunk)
-        self._size += len(chunk)
-        self._line_feeds += chunk.count(b"\n")
-
-    def assembled(self, size: Optional[int] = None) -> Assembled:
-        """What has passed; `size` instead of their number, where the bytes were put."""
-        self._pending.result()
-        return Assembled(self._size if size is None else size, self._line_feeds, self._hash.hexdigest())
 
 
 class Storage(Protocol):

@@ -60,8 +60,12 @@ def lines(decided: DataFrame, policy: Policy) -> DataFrame:
 
 
 def published(policy: Policy) -> list[Column]:
-    """The policy's columns, each under its name with `OUT` in front, since it may be that of an input column."""
-    return [F.expr(expression).alias(OUT + name) for name, expression in policy.columns.items()]
+    """The policy's columns, each under its name with `OUT` in front, since it may be that of an input column.
+
+    Worked out for the rows that are published only: an expression may fail on what a rejected one holds.
+    """
+    chosen = F.col(CHOSEN).isNotNull()
+    return [F.when(chosen, F.expr(expression)).alias(OUT + name) for name, expression in policy.columns.items()]
 
 
 def csv_line(cells: list[str]) -> str:

@@ -26,11 +26,9 @@ NUMBERED = f"monotonically_increasing_id() AS {ROW_ID}"
 LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
 # the same of a single scan's rows, worked out only where they are selected
 FOUND_IN = (f"input_file_name() AS {FILE}", f"input_file_block_start() AS {BLOCK}")
-TASK_SHIFT = 33  # of the number of the task in `ROW_ID`
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 QUOTED = "contains(line, '\"')"
-FIRST_ID, BEFORE = "_na_first_id", "_na_before"
 
 
 @dataclass(frozen=True)
@@ -57,7 +55,7 @@ def source(
     """What to read, `size` bytes in all. Raises `InputRefusedError` for a Parquet file without one of the columns."""
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for uri in parquet:
-        columns = tuple(_reader(spark).parquet(uri).dtypes)
+        columns = tuple(reader(spark).parquet(uri).dtypes)
         lacking = [name for name in schema.names if name not in dict(columns)]
         if lacking:
             raise InputRefusedError(
@@ -82,7 +80,7 @@ def rows(spark: SparkSession, source: Source, schema: TableSchema, *, located: b
         branches.append(_split(lines, layout, schema, located))
         if stitched:
             branches.append(_bound(stitched, layout, schema, "cells[{}]".format, located))
-    for frame in _parquet_frames(spark, source):
+    for frame in parquet_frames(spark, source):
         cells = [_as_text(frame, column) for column in schema.names]
         branches.append(frame.selectExpr(*cells, f"{OK} AS {SHAPE}", *(PLACE if located else ())))
     return reduce(DataFrame.unionAll, branches)
@@ -104,14 +102,14 @@ def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: 
             branches.append(
                 stitched.where(f"kind = {OK}").selectExpr(*(f"cells[{at[n]}] AS {sql.name(n)}" for n in names))
             )
-    branches += [frame.selectExpr(*(_as_text(frame, n) for n in names)) for frame in _parquet_frames(spark, source)]
+    branches += [frame.selectExpr(*(_as_text(frame, n) for n in names)) for frame in parquet_frames(spark, source)]
     return reduce(DataFrame.unionAll, branches)
 
 
 def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
     """The files with a line whose quotes do not close, as Spark spells them. A pass of its own, over such input only."""
     found: set[str] = set()
-    for _, lines in _csv_lines(spark, source, located=True):
+    for _, lines in csv_lines(spark, source, located=True):
         opened = lines.where(QUOTED).where(f"NOT ({_closed(_quoted_cells('line'))})")
         found.update(row[0] for row in opened.select(FILE).distinct().collect())
     return frozenset(found)
@@ -121,50 +119,16 @@ def damaged(spark: SparkSession, layouts: Mapping[Layout, list[str]]) -> Optiona
     """The first compressed file that does not read to its end, found by reading them one by one."""
     for uri in (uri for files in layouts.values() for uri in files if uri.endswith(".gz")):
         try:
-            _reader(spark).text(uri).count()
+            reader(spark).text(uri).count()
         except Exception:  # whatever Spark says of it
             return uri
     return None
 
 
-def places(spark: SparkSession, source: Source, *, located: bool) -> DataFrame:
-    """For each block of each file its `FIRST_ID` (the lowest `ROW_ID` in it) and how many records are `BEFORE` it.
-
-    Files are spelled as in rows that were read `located`, or as in `FOUND_IN`, which differ in Spark.
-    """
-    ids = None if located else _counted_by_task(spark, source)
-    if ids is None:
-        # a stitched file's rows are numbered by line already
-        whole = [frame.where(~F.col(FILE).isin(*source.broken)) for _, frame in _csv_lines(spark, source, located=True)]
-        frames = whole + _parquet_frames(spark, source)
-        rows = reduce(DataFrame.unionAll, [frame.select(*PLACE) for frame in frames])
-        if not located:
-            rows = rows.withColumn(FILE, F.input_file_name())
-        ids = rows.groupBy(FILE, BLOCK).agg(F.min(ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
-    before = f"coalesce(sum(n) OVER (PARTITION BY {FILE} ORDER BY {BLOCK} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
-    return ids.selectExpr(FILE, BLOCK, FIRST_ID, f"{before} AS {BEFORE}")
-
-
-def _counted_by_task(spark: SparkSession, source: Source) -> Optional[DataFrame]:
-    """The blocks with their `FIRST_ID` and number of records `n`, counted without looking into a line; None if a task has several."""
-    ((_, files),) = source.csv.items()
-    lines: Any = _reader(spark).option("lineSep", "\n").text(files)
-    tasks = [list(task.files()) for task in lines._jdf.queryExecution().toRdd().partitions()]
-    if any(len(blocks) != 1 for blocks in tasks):
-        return None
-    counts = dict(lines.groupBy(F.spark_partition_id()).count().collect())
-    rows = [
-        (block.urlEncodedPath(), block.start(), task << TASK_SHIFT, counts[task])
-        for task, (block,) in enumerate(tasks)
-        if task in counts
-    ]
-    return spark.createDataFrame(rows, f"{FILE} string, {BLOCK} bigint, {FIRST_ID} bigint, n bigint")
-
-
 def _csv(spark: SparkSession, source: Source, located: bool) -> Iterator[tuple[Layout, DataFrame, Optional[DataFrame]]]:
     """Each layout with the lines that are records, and the records that were stitched together of several, if any."""
     # only where it is asked for: each row would carry its place through the splitting
-    for layout, lines in _csv_lines(spark, source, located=located or bool(source.broken)):
+    for layout, lines in csv_lines(spark, source, located=located or bool(source.broken)):
         if source.broken:
             broken = F.col(FILE).isin(*source.broken)
             yield layout, lines.where(~broken), records.stitched(lines.where(broken), layout)
@@ -172,21 +136,23 @@ def _csv(spark: SparkSession, source: Source, located: bool) -> Iterator[tuple[L
             yield layout, lines, None
 
 
-def _csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tuple[Layout, DataFrame]]:
+def csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tuple[Layout, DataFrame]]:
+    """Each layout with its lines: `line`, without the CR of a line end, and `value`, with it; `PLACE` if `located`."""
     # Hadoop's default also ends a line at a lone CR, which may stand inside a quoted cell
     line = "CASE WHEN endswith(value, '\\r') THEN left(value, length(value) - 1) ELSE value END AS line"
     columns = [line, "value", *(LOCATED if located else ())]
-    reader = _reader(spark).option("lineSep", "\n")
+    texts = reader(spark).option("lineSep", "\n")
     return [
-        (layout, reader.text(some).selectExpr(*columns))
+        (layout, texts.text(some).selectExpr(*columns))
         for layout, files in source.csv.items()
         for some in _told_apart(files)
     ]
 
 
-def _parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:
+def parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:
+    """The Parquet files, those of one schema together, with `PLACE`."""
     return [
-        _reader(spark).parquet(*some).selectExpr("*", *LOCATED)
+        reader(spark).parquet(*some).selectExpr("*", *LOCATED)
         for files in source.parquet
         for some in _told_apart(files)
     ]
@@ -199,7 +165,8 @@ def _told_apart(files: list[str]) -> list[list[str]]:
     return [some for some in (plain, odd) if some]
 
 
-def _reader(spark: SparkSession) -> Any:
+def reader(spark: SparkSession) -> Any:
+    """Spark's reader."""
     # a file is the file of that very name, also with a bracket or star in it
     return spark.read.option("__globPaths__", "false")
 

@@ -10,7 +10,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import decide, predict, read, sql, unique, validate
+from jobs.scoring import decide, places, predict, read, sql, unique, validate
 
 REASONS, SOURCE, RECORD = "_reasons", "_source", "_record"
 OWN_COLUMNS = {REASONS: "string", SOURCE: "string", RECORD: "bigint"}
@@ -35,8 +35,10 @@ def collect(
     if scoring:
         late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
         found = found.unionAll(late.select(*columns))
-    numbered = found.join(F.broadcast(read.places(spark, source, located=located)), [read.FILE, read.BLOCK], "left")
-    line = f"coalesce({read.BEFORE} + {read.ROW_ID} - {read.FIRST_ID} + 1, {read.ROW_ID}) AS {RECORD}"
+    numbered = found.join(
+        F.broadcast(places.of_blocks(spark, source, located=located)), [read.FILE, read.BLOCK], "left"
+    )
+    line = f"coalesce({places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1, {read.ROW_ID}) AS {RECORD}"
     file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
     placed = numbered.selectExpr(*map(sql.name, schema.names), REASONS, file, line)
     # every file has one header; only a further one is a fault

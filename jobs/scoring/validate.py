@@ -1,18 +1,15 @@
 """Typed values and a reason, or none, for every record. Nothing here drops a row."""
 
 import uuid
-from collections.abc import Iterator
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring import read, sql
-from jobs.scoring.calls import Calls
+from jobs.scoring import edges, read, sql
 
 VALID = "_na_valid"
-PLATFORM = "org.apache.spark.unsafe.Platform"
 # 1 and 1.0 and .5 and 1e-3; Java would also take 1d, 0x1p3 and surrounding control characters
 # (\z, for $ would also match before a line end)
 NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *\\z"
@@ -75,39 +72,13 @@ def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...
     """Typed values, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
     values = [f"{typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
     raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
-    numbers = [field for field in schema.fields if _is_binary_number(field)]
-    # never null, which spares the code after it many a test; a blank is no number
-    probes = [f"coalesce(nullif({sql.name(f.name)}, ''), ' ') AS {_probe(f)}" for f in numbers]
-    beside = rows.selectExpr(*values, *raw, *probes, read.SHAPE, *keep)
-    calls = Calls(rows.sparkSession)
-    return beside.select("*", *(edge for field in numbers for edge in _edges(calls, field)))
+    numbers = [field.name for field in schema.fields if _is_binary_number(field)]
+    beside = rows.selectExpr(*values, *raw, *edges.probes(numbers), read.SHAPE, *keep)
+    return edges.looked_at(beside, numbers)
 
 
 def _is_binary_number(field: Field) -> bool:
     return field.type in ("integer", "number") and not field.spark_type.startswith("decimal")
-
-
-def _edges(calls: Calls, field: Field) -> Iterator[Column]:
-    """The first and the last byte of a number's cell: they settle nearly every one."""
-    cell, long = calls.sql(_probe(field)), calls.kind("bigint")
-    start = calls.method(cell, "getBaseOffset", long)
-    array = calls.method(cell, "getBaseObject", calls.object_of("java.lang.Object"))
-    length = calls.sql(f"CAST(octet_length({_probe(field)}) - 1 AS bigint)")
-    end = calls.static("java.lang.Math", "addExact", long, start, length)
-    for name, at in ((_first(field), start), (_last(field), end)):
-        yield calls.column(calls.static(PLATFORM, "getByte", calls.kind("tinyint"), array, at)).alias(name)
-
-
-def _probe(field: Field) -> str:
-    return sql.name("_na_probe " + field.name)
-
-
-def _first(field: Field) -> str:
-    return "_na_first " + field.name
-
-
-def _last(field: Field) -> str:
-    return "_na_last " + field.name
 
 
 def fenced(frame: DataFrame) -> DataFrame:
@@ -178,24 +149,19 @@ def _misread(field: Field) -> str:
     raw, value = _raw(field), sql.name(field.name)
     if field.type == "string":
         return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
-    first, last = sql.name(_first(field)), sql.name(_last(field))
+    at_its_ends = edges.as_a_number(field.name)
     if field.type == "number" and _is_binary_number(field):
         # a hexadecimal one starts with a zero or a sign, which come before 1
-        decimal = f"({first} >= {ord('1')} OR NOT (contains({raw}, 'x') OR contains({raw}, 'X')))"
-        plain = f"{_as_number(first, last)} AND {decimal}"
+        decimal = f"({edges.first(field.name)} >= {ord('1')} OR NOT (contains({raw}, 'x') OR contains({raw}, 'X')))"
+        plain = f"{at_its_ends} AND {decimal}"
         finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
         return f"NOT {finite} OR NOT ({plain} OR {raw} RLIKE '{NUMBER}')"
     if field.type == "boolean":
         return f"{value} IS NULL"
     if field.type == "integer":
-        return f"{value} IS NULL OR NOT ({_as_number(first, last)} OR {raw} RLIKE '{INTEGER}')"
+        return f"{value} IS NULL OR NOT ({at_its_ends} OR {raw} RLIKE '{INTEGER}')"
     pattern = {"number": NUMBER, "date": DATE, "datetime": DATETIME}[field.type]
     return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
-
-
-def _as_number(first: str, last: str) -> str:
-    """A cheap test that settles nearly every cell: it starts and ends as a number does."""
-    return f"{first} >= {ord('+')} AND {last} BETWEEN {ord('0')} AND {ord('9')}"
 
 
 def _violations(field: Field) -> list[str]:

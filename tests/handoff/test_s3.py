@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from jobs.handoff.s3 import S3Storage
-from jobs.handoff.storage import Assembled, FileInfo
+from jobs.handoff.storage import FileInfo
+from jobs.handoff.tally import Assembled
 from tests.conftest import XS, XS_POLICY, Store
 from tests.support.runs import Score
 

@@ -151,3 +151,21 @@ def test_other_misfits_of_policy_and_columns_are_refused(plain: Score, tmp_path:
         ended = plain(input=tmp_path / "in.csv", dry_run=True, **options)
         assert ended.code == 4, (said, ended.stderr)
         assert said in ended.error
+
+
+def test_an_expression_that_fails_on_what_a_rejected_row_holds_is_not_asked(score: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("ID,crim,zn,indus\n1,1,18.0,2.31\n2,0,18.0,2.31\n3,2,18.0,2.31\n")
+    schema = {
+        "fields": [{"name": "ID", "type": "integer"}]
+        + [{"name": name, "type": "number", "constraints": {"minimum": 1}} for name in ("crim", "zn", "indus")]
+    }
+    # there is no element 0, which Spark says by failing
+    policy = {
+        "actions": [],
+        "otherwise": "keep",
+        "columns": {"ID": "ID", "k": "element_at(array('a', 'b'), int(crim))"},
+    }
+    ended = score(input=tmp_path / "in.csv", schema=schema, policy=policy, max_rejects=1)
+    assert ended.code == 0, ended.stderr
+    assert ended.actions == [{"ID": "1", "k": "a"}, {"ID": "3", "k": "b"}]
+    assert ended.reasons == {3: "constraint-error:crim"}
