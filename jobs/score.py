@@ -163,6 +163,7 @@ def started(options: Options, found: inputs.Inputs, steps: Steps) -> SparkSessio
         app_name=f"nightly-actions {options.run_date}",
         schemes=before_spark(options.spark_uris),
         size=found.size,
+        unpacked=found.unpacked,
         files=len(found.files),
     )
     steps.done("spark", f"Spark {spark.version} is up")

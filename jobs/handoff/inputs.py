@@ -19,6 +19,8 @@ UNREADABLE = re.compile(r"\.(bz2|zip|xz|zst|lz4|snappy|deflate|tar|tgz|7z|json|j
 HEAD = 1 << 16
 LONGEST_HEADER = 64 << 20
 READERS = 16
+# how many times their size compressed files hold in rows, roughly
+PACKED = 8
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,11 @@ class Inputs:
     def size(self) -> int:
         """Bytes as they lie there, compressed or not."""
         return sum(file.size for file in self.files)
+
+    @property
+    def unpacked(self) -> int:
+        """Roughly the bytes of the rows."""
+        return sum(file.size * (PACKED if _is_parquet(file) or _is_gzip(file.uri) else 1) for file in self.files)
 
     @property
     def parquet(self) -> list[str]:
@@ -105,7 +112,7 @@ def first_line(file: FileInfo, storage: Storage) -> bytes:
             ) from error
         except PermissionError as error:
             raise UsageError(f"input {file.uri}: cannot be read ({error}); check the rights") from error
-        text = _unzipped(data, file.uri) if file.uri.lower().endswith(".gz") else data
+        text = _unzipped(data, file.uri) if _is_gzip(file.uri) else data
         line, newline, _ = text.partition(b"\n")
         if newline or size >= file.size:
             return line[:-1] if line.endswith(b"\r") else line
@@ -146,6 +153,10 @@ def text_of(uri: str, what: str, storage: Optional[Storage] = None) -> str:
 
 def _is_parquet(file: FileInfo) -> bool:
     return file.uri.lower().endswith(".parquet")
+
+
+def _is_gzip(uri: str) -> bool:
+    return uri.lower().endswith(".gz")
 
 
 def _unzipped(data: bytes, uri: str) -> bytes:

@@ -35,13 +35,19 @@ QUOTED = "contains(line, '\"')"
 class Source:
     """What to read: CSV files by layout, Parquet files by footer schema, as URIs that Spark takes.
 
-    `broken` names the files (as Spark spells them) in which a quoted cell runs over a line end.
+    `size` is in bytes as the files lie there. `broken` names the files (as Spark spells them) in which a quoted cell runs over
+    a line end.
     """
 
     csv: Mapping[Layout, list[str]]
     parquet: tuple[list[str], ...]
     size: int
     broken: frozenset[str] = frozenset()
+
+    @property
+    def packed(self) -> bool:
+        """Whether there may be far more bytes in the rows than in the files."""
+        return bool(self.parquet) or any(uri.lower().endswith(".gz") for files in self.csv.values() for uri in files)
 
     @property
     def csv_files(self) -> int:

@@ -35,9 +35,14 @@ S3A_PATIENCE = {
 }
 
 
-def start(*, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES, files: int = 1) -> SparkSession:
-    """Start or join Spark. `schemes` are those of the run's URIs, for S3's settings; `size` is the input's in bytes, in `files`."""
-    _set_java_options(size)
+def start(
+    *, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES, unpacked: Optional[int] = None, files: int = 1
+) -> SparkSession:
+    """Start or join Spark. `schemes` are those of the run's URIs, for S3's settings.
+
+    `size` is the input's in bytes, in `files`, and `unpacked` that of its rows, where that is more.
+    """
+    _set_java_options(size if unpacked is None else unpacked)
     builder: Any = SparkSession.builder.appName(app_name)
     settings = {
         "spark.sql.session.timeZone": "UTC",

@@ -16,6 +16,8 @@ LISTS_A_PARTITION = 16
 TASK_BITS = 24
 # columns that are counted on their way
 WATCHED, BEFORE = "_na_watched", "_na_key_before"
+# how many times their size compressed files may have in keys
+PACKED = 16
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 # for each task the least key that it may meet, and the first one beyond
 Ranges = list[tuple[int, int]]
@@ -27,7 +29,7 @@ def ranges(spark: SparkSession, source: read.Source, schema: TableSchema) -> Opt
     None where keys are not looked at so: several, or not whole numbers, or read by several scans. A short job of its own.
     """
     key = _whole_number(schema)
-    if not key or source.size < session.SMALL_BYTES or not read.one_scan(source):
+    if not key or _few(source) or not read.one_scan(source):
         return None
     cells = read.some_cells(spark, source, schema, (key.name,))
     typed = cells.selectExpr("spark_partition_id() AS task", f"CAST({validate.typed(key, schema)} AS bigint) AS key")
@@ -61,9 +63,14 @@ def watched(
 
     Without `expected` ranges, and where there are too many keys to gather, there is no such proof, and no aggregate.
     """
-    if source.size < session.SMALL_BYTES and schema.keys:
+    if schema.keys and _few(source):
         return _gathered(records, schema)
     return _in_order(records, schema, expected) if expected else (records, [])
+
+
+def _few(source: read.Source) -> bool:
+    """Whether the driver can hold all keys."""
+    return source.size < (session.SMALL_BYTES // PACKED if source.packed else session.SMALL_BYTES)
 
 
 def _gathered(records: DataFrame, schema: TableSchema) -> tuple[DataFrame, list[Column]]:

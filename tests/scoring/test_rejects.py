@@ -141,6 +141,27 @@ def test_the_first_of_each_key_by_file_and_line_is_published(
     assert ended.summary["rejected_by_reason"] == {"unique-error:id": len(late)}
 
 
+@pytest.mark.parametrize("small", [1 << 24, 0], ids=["several-files-a-task", "one-file-a-task"])
+def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
+    small: int, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "SMALL_BYTES", small)
+    monkeypatch.setattr(session, "split_bytes", lambda _: 2000)  # several blocks a file
+    folder = tmp_path / "in"
+    (folder / "x=1").mkdir(parents=True)
+    names = ["b.csv", "a b.csv", "é+%20.csv", "x=1/c#1.csv"]
+    wanted = set()
+    for at, name in enumerate(names):
+        bad = {3 + at, 400, 601}
+        wanted |= {(str(folder / name), line) for line in bad}
+        cells = ("bad" if line in bad else str(line) for line in range(2, 602))
+        (folder / name).write_text("id,x\n" + "".join(f"{at}-{n},{cell}\n" for n, cell in enumerate(cells)))
+    ended = plain(input=folder, max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    assert {(row["_source"], int(row["_record"])) for row in ended.rejects} == wanted
+    assert ended.summary["rejected_by_reason"] == {"type-error:x": len(wanted)}
+
+
 def test_lines_are_counted_right_beside_a_cell_with_line_ends(plain: Score, tmp_path: Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()

@@ -1,5 +1,6 @@
 """Two records with one key are suspected wherever they stand and however they are spelled; others are not."""
 
+import gzip
 import random
 from collections.abc import Iterable
 from pathlib import Path
@@ -132,3 +133,17 @@ def test_order_is_a_proof_only_where_no_key_can_come_twice(
     watched, counted = unique.watched(records, source, schema, unique.ranges(spark, source, schema))
     suspects = watched.agg(*counted).collect()[0][0] if counted else None
     assert (suspects == 0) is proven
+
+
+def test_keys_of_compressed_files_are_not_gathered_by_the_size_of_the_file(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schema = table_schema.parse('{"fields": [{"name": "id", "type": "string"}], "primaryKey": "id"}', "schema")
+    text = b"id\n" + b"".join(b"%d\n" % n for n in range(5000))
+    (tmp_path / "in.csv.gz").write_bytes(gzip.compress(text))
+    monkeypatch.setattr(session, "SMALL_BYTES", len(text))
+    found = inputs.find((str(tmp_path / "in.csv.gz"),))
+    assert found.size < len(text)
+    source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
+    records = validate.judged(read.rows(spark, source, schema), schema, frozenset())
+    assert unique.watched(records, source, schema, None)[1] == []
