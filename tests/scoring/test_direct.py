@@ -114,3 +114,8 @@ def test_other_stages_are_left_to_transform(spark: SparkSession, training: DataF
     assembler = VectorAssembler(inputCols=INPUTS, outputCol="features", handleInvalid="keep")
     model = Pipeline(stages=[assembler, REGRESSIONS["tree"]()]).fit(training)
     assert direct.score(drawn(spark, 1, extreme=False), model, SAVED) is None
+    known = Pipeline(stages=[VectorAssembler(inputCols=INPUTS, outputCol="features"), REGRESSIONS["tree"]()]).fit(
+        training
+    )
+    assert direct.score(drawn(spark, 1, extreme=False), known, SAVED) is not None
+    assert direct.score(drawn(spark, 1, extreme=False), known, SavedModel("", (), in_python=True)) is None
