@@ -38,7 +38,7 @@ bench: setup ## speed as ratios, written to benchmarks/RESULTS.md (ROWS=10000000
 	  --rows $(or $(ROWS),1000000) --against $(or $(AGAINST),copy)
 
 bench-check: setup ## the small version for CI: fails on a large regression, by ratio
-	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --rows 1000000 --rounds 1 --at-most 3.5
+	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --rows 1000000 --rounds 1 --at-most 2.5
 
 profile: setup ## where a row's time goes, written to benchmarks/PROFILE.md (ROWS=10000000)
 	@JAVA_HOME=$$(./submit.sh setup) PYSPARK_PYTHON=$(PY) $(PY) -m benchmarks.profile --write --rows $(or $(ROWS),10000000)
