@@ -40,8 +40,8 @@ On S3 two of the kills are of whole processes; in the others the test's own proc
 Speculative copies of tasks are not tested: the job switches them off.
 
 CI runs all of it on Spark 3.5. On 4.0 CI runs reading, scoring and the hand-off; pipelines of common stages
-were run there by `make test SPARK=4.0`, and before the row's way was made one method faults, kills, denied requests, security, retried tasks, the
-corpus and typed cells.
+were run there by `make test SPARK=4.0`, and before the row's way was made one method faults, kills, denied requests,
+security, retried tasks, the corpus and typed cells.
 
 `make audit` holds the pinned packages against the known vulnerabilities (`pip-audit`). It was tried and has no result here: its
 vulnerability service could not be reached from the machine that this was written on.
