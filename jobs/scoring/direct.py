@@ -44,7 +44,7 @@ def score(records: DataFrame, model: PipelineModel, saved: SavedModel) -> Option
 
 
 def _outputs(records: DataFrame, model: PipelineModel) -> Optional[DataFrame]:
-    frame, vectors = records, dict[str, list[str]]()
+    frame, vectors = records, set[str]()
     for _, java in predict.stages(model):
         kind = java.getClass().getSimpleName()
         if kind == "VectorAssembler":
@@ -59,7 +59,7 @@ def _outputs(records: DataFrame, model: PipelineModel) -> Optional[DataFrame]:
     return frame
 
 
-def _assembled(frame: DataFrame, java: Any, vectors: dict[str, list[str]]) -> Optional[tuple[str, Column]]:
+def _assembled(frame: DataFrame, java: Any, vectors: set[str]) -> Optional[tuple[str, Column]]:
     """The stage's vector, as an array, if it is made of numbers alone; null where one of them is missing."""
     names, output = list(java.getInputCols()), java.getOutputCol()
     kinds = {field.name: field.dataType for field in frame.schema.fields}
@@ -68,12 +68,13 @@ def _assembled(frame: DataFrame, java: Any, vectors: dict[str, list[str]]) -> Op
     if not all(isinstance(kinds.get(name), NUMBERS) for name in names):
         return None
     # the assembler leaves zeros out, and with them the sign of a negative one
-    vectors[output] = [f"CAST({sql.name(name)} AS double) + 0D" for name in names]
+    elements = ", ".join(f"CAST({sql.name(name)} AS double) + 0D" for name in names)
     there = " AND ".join(f"NOT isnan({sql.name(name)}) AND {sql.name(name)} IS NOT NULL" for name in names)
-    return output, F.expr(f"CASE WHEN {validate.VALID} AND {there} THEN array({', '.join(vectors[output])}) END")
+    vectors.add(output)
+    return output, F.expr(f"CASE WHEN {validate.VALID} AND {there} THEN array({elements}) END")
 
 
-def _predicted(frame: DataFrame, java: Any, vectors: dict[str, list[str]]) -> Optional[tuple[str, Column]]:
+def _predicted(frame: DataFrame, java: Any, vectors: set[str]) -> Optional[tuple[str, Column]]:
     """What the regression predicts, if it is of a vector made here."""
     features, output = java.getFeaturesCol(), java.getPredictionCol()
     if features not in vectors or not output or (java.hasParam("leafCol") and java.getLeafCol()):
