@@ -1,6 +1,6 @@
 """No key twice: proven by the keys' order, or else a look for suspects, and the exact choice of the first row if there are any."""
 
-from typing import Optional, cast
+from typing import Any, Optional
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
@@ -49,7 +49,8 @@ def _whole_number(schema: TableSchema) -> Optional[Field]:
 
 def _one_a_task(frame: DataFrame) -> DataFrame:
     """The first row that each task meets; it reads no further."""
-    calls, java = Calls(frame.sparkSession), cast("Any", frame)
+    calls = Calls(frame.sparkSession)
+    java: Any = frame
     catalyst = calls.jvm.org.apache.spark.sql.catalyst
     one = catalyst.expressions.Literal.create(1, calls.kind("int"))
     return calls.frame(catalyst.plans.logical.LocalLimit(one, java._jdf.logicalPlan()))
