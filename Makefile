@@ -43,8 +43,11 @@ bench-check: setup ## the small version for CI: fails on a large regression, by 
 profile: setup ## where a row's time goes, written to benchmarks/PROFILE.md (ROWS=10000000)
 	@JAVA_HOME=$$(./submit.sh setup) PYSPARK_PYTHON=$(PY) $(PY) -m benchmarks.profile --write --rows $(or $(ROWS),10000000)
 
+bench-handoff: setup ## one CSV out of the parts against moving its bytes, written to benchmarks/HANDOFF.md (ROWS=10000000 ROUNDS=5)
+	@$(PY) -m benchmarks.handoff --write --rows $(or $(ROWS),10000000) --rounds $(or $(ROUNDS),5)
+
 bench-memory: setup ## peak memory of few and of many rows, written to benchmarks/MEMORY.md (ROWS='1000000 20000000' HEAP='1g 2g')
 	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.memory --write --rows $(or $(ROWS),1000000 20000000) \
 	  --heap $(or $(HEAP),1g 2g)
 
-.PHONY: help audit example setup test lint types bench bench-check bench-memory profile reliability
+.PHONY: help audit example setup test lint types bench bench-check bench-handoff bench-memory profile reliability

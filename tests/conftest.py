@@ -1,12 +1,8 @@
 """One Spark, one S3 server and one fitted model a test process."""
 
 import os
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -17,52 +13,18 @@ from pyspark.sql import SparkSession
 
 from jobs import train
 from jobs.scoring import session
-from tests.support import models
+from tests.support import models, serving
 from tests.support.runs import HOUSING, PLAIN_POLICY, REPO, SCHEMA, SPARK, Score
+from tests.support.serving import Store
 
 JARS = REPO / ".jars" / f"spark-{SPARK}"
-
-
-@dataclass(frozen=True)
-class Store:
-    """A running S3 server: its URL, the file in which it notes its requests, and that from which it takes its faults."""
-
-    url: str
-    log: Path
-    faults: Path
-
-    @property
-    def env(self) -> dict[str, str]:
-        """What leads boto3 and Spark to it."""
-        keys = {"AWS_ACCESS_KEY_ID": "AKIDOFTHETESTS", "AWS_SECRET_ACCESS_KEY": "secret-of-the-tests"}
-        return {"AWS_ENDPOINT_URL": self.url, "AWS_REGION": "eu-central-1", **keys}
 
 
 @pytest.fixture(scope="session")
 def store_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     """The S3 server, a process of its own on a free loopback port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("store")
-    log = folder / "requests.jsonl"
-    log.touch()
-    faults = folder / "faults.json"
-    faults.write_text("[]")
-    with (folder / "server.log").open("w") as said:
-        command = [sys.executable, "-m", "tests.support.store", str(port), str(log), str(faults)]
-        process = subprocess.Popen(command, cwd=REPO, stdout=said, stderr=said)
-    try:
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            assert process.poll() is None, (folder / "server.log").read_text()
-            time.sleep(0.1)
-        yield Store(f"http://127.0.0.1:{port}", log, faults)
-    finally:
-        process.terminate()
-        process.wait()
+    with serving.running(tmp_path_factory.mktemp("store")) as store:
+        yield store
 
 
 @pytest.fixture

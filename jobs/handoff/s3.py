@@ -7,13 +7,10 @@ from typing import Any, Optional
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from jobs.handoff import connection
+from jobs.handoff import connection, multipart
 from jobs.handoff.connection import split, told
 from jobs.handoff.storage import CHUNK, FileInfo, has_wildcard, matches
 from jobs.handoff.tally import Assembled, Tally
-
-MIN_PART = 5 << 20  # S3 takes no smaller part, except as the last
-MAX_COPY = 1 << 30  # well under the 5 GiB that one UploadPartCopy may move
 
 
 class S3Storage:
@@ -131,63 +128,12 @@ class S3Storage:
 
     def assemble(self, header: bytes, parts: list[FileInfo], target: str) -> Assembled:
         """Join on the server with `UploadPartCopy`; only pieces under 5 MiB pass through here, to be joined first."""
-        if len(header) + sum(part.size for part in parts) < MIN_PART:
+        if len(header) + sum(part.size for part in parts) < multipart.MIN_PART:
             self.write(target, header + b"".join(self.read(part.uri) for part in parts))
         else:
             with told(target):
-                self._join(header, parts, target)
+                multipart.join(self.client, self.read, header, parts, target)
         return self._read_back(target)
-
-    def _join(self, header: bytes, parts: list[FileInfo], target: str) -> None:
-        bucket, key = split(target)
-        upload = self.client.create_multipart_upload(Bucket=bucket, Key=key, ContentType="text/csv")["UploadId"]
-        at: Any = {"Bucket": bucket, "Key": key, "UploadId": upload}
-        try:
-            done = list(self._upload(bucket, key, upload, header, parts))
-            # not there: done by an attempt whose answer was lost; the read-back tells whether all of it is there
-            with suppress(self.client.exceptions.NoSuchUpload):
-                self.client.complete_multipart_upload(**at, MultipartUpload={"Parts": done})
-        except BaseException:
-            with suppress(Exception):  # what went wrong must not be hidden by it; the clean-up tries again
-                self.client.abort_multipart_upload(**at)
-            raise
-
-    def _upload(
-        self, bucket: str, key: str, upload: str, header: bytes, parts: list[FileInfo]
-    ) -> Iterator[dict[str, Any]]:
-        """Send the pieces as numbered parts: `small` gathers bytes until they may stand as a part of their own."""
-        at = {"Bucket": bucket, "Key": key, "UploadId": upload}
-        number, small = 1, header
-        for part in parts:
-            source = dict(zip(("Bucket", "Key"), split(part.uri)))
-            start = 0
-            if small or part.size < MIN_PART:
-                start = min(part.size, max(MIN_PART - len(small), 0))
-                if part.size - start < MIN_PART:
-                    start = part.size  # what would be left is too small to be copied
-                small += self._range(part.uri, start)
-            if len(small) >= MIN_PART:
-                yield {
-                    "ETag": self.client.upload_part(**at, PartNumber=number, Body=small)["ETag"],
-                    "PartNumber": number,
-                }
-                number, small = number + 1, b""
-            while start < part.size:
-                # never leave a rest under 5 MiB
-                end = part.size if part.size - start < MAX_COPY + MIN_PART else start + MAX_COPY
-                copied = self.client.upload_part_copy(
-                    **at,
-                    PartNumber=number,
-                    CopySource=source,
-                    CopySourceRange=f"bytes={start}-{end - 1}",
-                )
-                yield {"ETag": copied["CopyPartResult"]["ETag"], "PartNumber": number}
-                number, start = number + 1, end
-        if small:
-            yield {"ETag": self.client.upload_part(**at, PartNumber=number, Body=small)["ETag"], "PartNumber": number}
-
-    def _range(self, uri: str, size: int) -> bytes:
-        return self.read(uri, limit=size) if size else b""
 
     def _read_back(self, uri: str) -> Assembled:
         """Hash what the store really holds: works on every S3-compatible store, and a reader can repeat it."""

@@ -13,8 +13,8 @@ from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import LinearRegression
 from pyspark.sql import SparkSession
 
-from tests.conftest import Store
 from tests.support.runs import Ended, Score
+from tests.support.serving import Store
 from tests.trust.corpus import FEATURES, Case
 from tests.trust.oracle import Line, expected
 from tests.trust.s3_night import bucket, impatient, night  # noqa: F401

@@ -11,8 +11,9 @@ import boto3
 import pytest
 from pyspark.sql import SparkSession
 
-from tests.conftest import XS, XS_POLICY, Store
+from tests.conftest import XS, XS_POLICY
 from tests.support.runs import Ended, Score
+from tests.support.serving import Store
 from tests.support.store import SLOW_SECONDS
 
 YESTERDAY, TODAY = "2026-11-21", "2026-11-22"
