@@ -33,7 +33,8 @@ audit: setup ## hold the pinned packages against the known vulnerabilities (asks
 	@$(PY) -m pip_audit --strict --no-deps --disable-pip -r requirements/dev.txt -r requirements/spark-$(SPARK).txt
 
 bench: setup ## speed as ratios, written to benchmarks/RESULTS.md (ROWS=10000000 AGAINST=copy,script ROUNDS=3)
-	@.venv/bin/python -m pip install --quiet -r requirements/bench.txt
+	@$(PY) -m pip install --quiet -r requirements/bench.txt
+	@[[ ",$(AGAINST)," != *,mlflow,* ]] || { python3.11 -m venv .venv-mlflow && .venv-mlflow/bin/pip install --quiet -r requirements/bench-mlflow.txt; }
 	@JAVA_HOME=$$(./submit.sh setup) $(PY) -m benchmarks.run --write --rounds $(or $(ROUNDS),3) \
 	  --rows $(or $(ROWS),1000000) --against $(or $(AGAINST),copy)
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 MODEL = str(Path(__file__).parent.parent / "examples" / "housing" / "model")
+FEATURES = ["crim", "zn", "indus"]
 
 
 def _spark() -> Any:
@@ -84,6 +85,28 @@ def _fit(source: str, target: str, stages: list[Any]) -> None:
     Pipeline(stages=[text, *stages]).fit(frame).write().overwrite().save(target)
 
 
+def fit_mlflow(source: str, target: str, _: str) -> None:
+    """Fit the regression with scikit-learn and save it as MLflow does."""
+    import mlflow.sklearn as saver
+    import pandas as pd
+    from sklearn.linear_model import LinearRegression
+
+    rows = pd.concat(pd.read_csv(file, usecols=FEATURES) for file in sorted(Path(source).glob("*.csv")))
+    label = 30 - 0.2 * rows["crim"] - rows["zn"] % 7 + 0.05 * rows["indus"]
+    saver.save_model(LinearRegression().fit(rows[FEATURES], label), target)
+
+
+def mlflow(source: str, target: str, model: str) -> None:
+    """`mlflow.pyfunc.spark_udf` and a write, with an explicit schema and nothing else."""
+    from mlflow.pyfunc import spark_udf
+    from pyspark.sql import functions as F
+
+    frame = _read(source)
+    predict = spark_udf(frame.sparkSession, model, result_type="double", env_manager="local")
+    scored = frame.withColumn("prediction", predict(F.struct(*FEATURES)))
+    _decided(scored).write.mode("overwrite").option("header", True).csv(target)
+
+
 def pandas(source: str, target: str, _: str) -> None:
     """pandas in chunks of 500,000 rows, the regression as arithmetic."""
     import pandas as pd
@@ -128,7 +151,7 @@ def _coefficients() -> tuple[dict[str, float], float]:
     return {"crim": -0.2, "zn": 0.06, "indus": -0.37}, 27.4
 
 
-PROGRAMS = (copy, script, bare, pandas, polars, duckdb, fit_gbt, fit_one_hot)
+PROGRAMS = (copy, script, bare, mlflow, pandas, polars, duckdb, fit_gbt, fit_one_hot, fit_mlflow)
 
 if __name__ == "__main__":
     name, source, target, *model = sys.argv[1:]
