@@ -20,7 +20,20 @@ from jobs.handoff.manifest import Table
 from jobs.handoff.publish import Steps, Wanted
 from jobs.handoff.run import Run, starting
 from jobs.handoff.storage import before_spark, storage_for
-from jobs.scoring import analyse, decide, direct, failures, predict, read, rejects, session, unique, unseen, validate
+from jobs.scoring import (
+    analyse,
+    decide,
+    direct,
+    failures,
+    predict,
+    read,
+    rejects,
+    session,
+    sieve,
+    unique,
+    unseen,
+    validate,
+)
 from jobs.scoring.prepare import Prepared, look, prepared
 
 ACTIONS, REJECTS = "actions", "rejects"
@@ -54,8 +67,10 @@ def write_actions(rows: Prepared, agreed: Agreed, model: PipelineModel, parts: s
     while True:
         lines, observed = journey(rows, agreed, model)
         lines.write.mode("overwrite").text(parts)
-        counts = {name: count or 0 for observation in observed for name, count in observation.get.items()}
-        source = rows.source
+        noted = {name: value for observation in observed for name, value in observation.get.items()}
+        rejected = noted.pop(sieve.FILTER, None)
+        counts = {name: count or 0 for name, count in noted.items()}
+        source = replace(rows.source, records=counts["records"], rejected=rejected)
         if counts["headers"] < source.csv_files:
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
         if counts["open_quotes"] and not source.broken:
@@ -72,11 +87,9 @@ def write_rejects(
     """Write the rejected rows with their reasons, and count those; without `model`, only those rejected before it."""
     seen = Observation("rejects")
     scoring = (model, agreed.saved) if model else None
-    found = rejects.collect(spark, source, agreed.schema, agreed.needs.required, scoring).persist()
-    by_reason = rejects.by_reason(found)
-    lines = rejects.lines(found)
-    lines.observe(seen, *decide.text_sizes()).write.mode("overwrite").text(parts)
-    found.unpersist()
+    with rejects.collected(spark, source, agreed.schema, agreed.needs.required, scoring) as (found, by_reason):
+        lines = rejects.lines(found, sum(by_reason.values()))
+        lines.observe(seen, *decide.text_sizes()).write.mode("overwrite").text(parts)
     return _wanted(seen.get), by_reason
 
 
@@ -93,6 +106,7 @@ def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -
         rejected, by_reason = Wanted(0, 0, 0), Counts()
         late = left_out > rows_read - counts["valid"]  # by the model, or after it
         if left_out or again:  # again: what a wrong count has written is written over
+            source = replace(source, rejected=None) if again else source  # nor is what else was noted to be trusted
             rejected, by_reason = write_rejects(rows.spark, source, agreed, model if late else None, run.parts(REJECTS))
             run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
         actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}

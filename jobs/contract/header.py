@@ -7,6 +7,8 @@ from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
+# how many times its size a compressed file, or one of Parquet, may hold in rows
+PACKED = 16
 
 
 @dataclass(frozen=True)
@@ -58,3 +60,8 @@ def _must_stand_once(name: str, names: list[str], file: str) -> None:
 def _shortened(names: list[str]) -> str:
     shown = ",".join(names[:12])
     return repr(shown[:200] + ("…" if len(names) > 12 or len(shown) > 200 else ""))
+
+
+def is_gzip(uri: str) -> bool:
+    """Whether a file is compressed, by its name."""
+    return uri.endswith(".gz")

@@ -15,12 +15,11 @@ from jobs.errors import InputRefusedError, UsageError
 from jobs.handoff.storage import FileInfo, Storage, fixed_root, is_hidden, scheme_of, storage_for
 
 # endings that promise something this job does not read; anything else is taken for CSV
-UNREADABLE = re.compile(r"\.(bz2|zip|xz|zst|lz4|snappy|deflate|tar|tgz|7z|json|jsonl|orc|avro|xlsx?)$", re.IGNORECASE)
+# (Hadoop unpacks .gz, and takes .GZ for text)
+UNREADABLE = re.compile(r"\.(?!gz$)(?i:gz|bz2|zip|xz|zst|lz4|snappy|deflate|tar|tgz|7z|json|jsonl|orc|avro|xlsx?)$")
 HEAD = 1 << 16
 LONGEST_HEADER = 64 << 20
 READERS = 16
-# how many times their size compressed files hold in rows, roughly
-PACKED = 8
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,9 @@ class Inputs:
     @property
     def unpacked(self) -> int:
         """Roughly the bytes of the rows."""
-        return sum(file.size * (PACKED if _is_parquet(file) or _is_gzip(file.uri) else 1) for file in self.files)
+        return sum(
+            file.size * (header.PACKED if _is_parquet(file) or header.is_gzip(file.uri) else 1) for file in self.files
+        )
 
     @property
     def parquet(self) -> list[str]:
@@ -112,7 +113,7 @@ def first_line(file: FileInfo, storage: Storage) -> bytes:
             ) from error
         except PermissionError as error:
             raise UsageError(f"input {file.uri}: cannot be read ({error}); check the rights") from error
-        text = _unzipped(data, file.uri) if _is_gzip(file.uri) else data
+        text = _unzipped(data, file.uri) if header.is_gzip(file.uri) else data
         line, newline, _ = text.partition(b"\n")
         if newline or size >= file.size:
             return line[:-1] if line.endswith(b"\r") else line
@@ -153,10 +154,6 @@ def text_of(uri: str, what: str, storage: Optional[Storage] = None) -> str:
 
 def _is_parquet(file: FileInfo) -> bool:
     return file.uri.lower().endswith(".parquet")
-
-
-def _is_gzip(uri: str) -> bool:
-    return uri.lower().endswith(".gz")
 
 
 def _unzipped(data: bytes, uri: str) -> bytes:

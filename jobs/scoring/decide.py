@@ -8,14 +8,14 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy, Rule
-from jobs.scoring import predict, read, sql, unique, unseen, validate
+from jobs.scoring import predict, read, sieve, sql, unique, unseen, validate
 
 ACTION = "action"
 CHOSEN = "_na_action"
 OUT = "_na_out "
 FEEDS = "_na_feeds"
 # what is counted besides, as far as it is there
-TALLIED = (CHOSEN, predict.FAULT, unseen.KEPT, read.SHAPE, validate.VALID)
+TALLIED = (CHOSEN, predict.FAULT, unseen.KEPT, read.SHAPE, validate.VALID, sieve.REJECTED)
 
 
 def actions(scored: DataFrame, policy: Policy, primary_key: tuple[str, ...]) -> DataFrame:

@@ -85,5 +85,7 @@ def _predicted(frame: DataFrame, java: Any, vectors: set[str]) -> Optional[tuple
     # compressed as the assembler does it: sparse and dense vectors are summed up in different ways
     assembled = calls.method(calls.static(VECTORS, "dense", vector, numbers), "compressed", vector)
     name = java.getClass().getName()
-    called = calls.method(calls.shared(java, name), "predict", calls.kind("double"), assembled)
+    # a few numbers: a copy for each task costs less than a look into what is shared for each row
+    here = calls.held(java, name) if name.endswith(".LinearRegressionModel") else calls.shared(java, name)
+    called = calls.method(here, "predict", calls.kind("double"), assembled)
     return output, F.when(F.expr(f"{sql.name(features)} IS NOT NULL"), calls.column(called))

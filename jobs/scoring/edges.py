@@ -12,8 +12,8 @@ PLATFORM = "org.apache.spark.unsafe.Platform"
 
 def probes(names: list[str]) -> list[str]:
     """SQL to select beside the text columns `names`, for `looked_at`."""
-    # never null, which spares the code after it many a test; a blank is no number
-    return [f"coalesce(nullif({sql.name(name)}, ''), ' ') AS {_probe(name)}" for name in names]
+    # a blank is no number, and what is never null spares the code after it many a test
+    return [f"coalesce(nullif({sql.name(name)}, ''), ' ') AS {probe(name)}" for name in names]
 
 
 def looked_at(frame: DataFrame, names: list[str]) -> DataFrame:
@@ -36,15 +36,16 @@ def _last(name: str) -> str:
     return sql.name("_na_last " + name)
 
 
-def _probe(name: str) -> str:
+def probe(name: str) -> str:
+    """SQL for the cell's text, never null; a blank where it is missing."""
     return sql.name("_na_probe " + name)
 
 
 def _edges(calls: Calls, name: str) -> Iterator[Column]:
-    cell, long = calls.sql(_probe(name)), calls.kind("bigint")
+    cell, long = calls.sql(probe(name)), calls.kind("bigint")
     start = calls.method(cell, "getBaseOffset", long)
     array = calls.method(cell, "getBaseObject", calls.object_of("java.lang.Object"))
-    length = calls.sql(f"CAST(octet_length({_probe(name)}) - 1 AS bigint)")
+    length = calls.sql(f"CAST(octet_length({probe(name)}) - 1 AS bigint)")
     end = calls.static("java.lang.Math", "addExact", long, start, length)
     for column, at in ((first(name), start), (_last(name), end)):
         yield calls.column(calls.static(PLATFORM, "getByte", calls.kind("tinyint"), array, at)).alias(column.strip("`"))

@@ -1,5 +1,6 @@
 """Which line of its file a record stands on: how many records come before each block of a file."""
 
+from collections.abc import Iterator
 from functools import reduce
 from typing import Any, Optional
 
@@ -9,41 +10,64 @@ from pyspark.sql import functions as F
 from jobs.scoring import read
 
 FIRST_ID, BEFORE = "_na_first_id", "_na_before"
-TASK_SHIFT = 33  # of the number of the task in `read.ROW_ID`
+# `read.ROW_ID` is the number of the task, and that of the record in it
+TASK_SHIFT = 33
+TASK, NUMBER = f"shiftright({read.ROW_ID}, {TASK_SHIFT})", f"({read.ROW_ID} & {(1 << TASK_SHIFT) - 1}L)"
+# whether it is the first record of its file: the header
+IS_FIRST = f"{read.BLOCK} = 0 AND {NUMBER} = 0"
+# file and start of a block
+Block = tuple[str, int]
 
 
-def of_blocks(spark: SparkSession, source: read.Source, *, located: bool) -> DataFrame:
-    """For each block of each file its `FIRST_ID` (the lowest `ROW_ID` in it) and how many records are `BEFORE` it.
-
-    Files are spelled as in rows that were read `located`, or as in `read.FOUND_IN`, which differ in Spark.
-    """
-    ids = None if located else _counted_by_task(spark, source)
-    if ids is None:
-        # a stitched file's rows are numbered by line already
-        whole = [
-            frame.where(~F.col(read.FILE).isin(*source.broken))
-            for _, frame in read.csv_lines(spark, source, located=True)
-        ]
-        frames = whole + read.parquet_frames(spark, source)
-        rows = reduce(DataFrame.unionAll, [frame.select(*read.PLACE) for frame in frames])
-        if not located:
-            rows = rows.withColumn(read.FILE, F.input_file_name())
-        ids = rows.groupBy(read.FILE, read.BLOCK).agg(F.min(read.ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
+def of_blocks(spark: SparkSession, source: read.Source) -> DataFrame:
+    """For each block of each file its `FIRST_ID` (the lowest `ROW_ID` in it) and how many records are `BEFORE` it."""
+    # a stitched file's rows are numbered by line already
+    whole = [
+        frame.where(~F.col(read.FILE).isin(*source.broken)) for _, frame in read.csv_lines(spark, source, located=True)
+    ]
+    rows = reduce(DataFrame.unionAll, [f.select(*read.PLACE) for f in whole + read.parquet_frames(spark, source)])
+    ids = rows.groupBy(read.FILE, read.BLOCK).agg(F.min(read.ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
     before = f"coalesce(sum(n) OVER (PARTITION BY {read.FILE} ORDER BY {read.BLOCK} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
     return ids.selectExpr(read.FILE, read.BLOCK, FIRST_ID, f"{before} AS {BEFORE}")
 
 
-def _counted_by_task(spark: SparkSession, source: read.Source) -> Optional[DataFrame]:
-    """The blocks with their `FIRST_ID` and number of records `n`, counted without looking into a line; None if a task has several."""
-    ((_, files),) = source.csv.items()
-    lines: Any = read.reader(spark).option("lineSep", "\n").text(files)
-    tasks = [list(task.files()) for task in lines._jdf.queryExecution().toRdd().partitions()]
+def of_tasks(scan: DataFrame) -> Optional[list[Block]]:
+    """The one block that each task of a scan reads; None if a task has several."""
+    java: Any = scan
+    tasks = [list(task.files()) for task in java._jdf.queryExecution().toRdd().partitions()]
     if any(len(blocks) != 1 for blocks in tasks):
         return None
-    counts = dict(lines.groupBy(F.spark_partition_id()).count().collect())
-    rows = [
-        (block.urlEncodedPath(), block.start(), task << TASK_SHIFT, counts[task])
-        for task, (block,) in enumerate(tasks)
-        if task in counts
-    ]
-    return spark.createDataFrame(rows, f"{read.FILE} string, {read.BLOCK} bigint, {FIRST_ID} bigint, n bigint")
+    return [(block.urlEncodedPath(), block.start()) for (block,) in tasks]
+
+
+def records_of_tasks(spark: SparkSession, records: int, tasks: int) -> Optional[list[int]]:
+    """How many records each task of a scan read, as Spark noted of the last stage that read `records`; None if it did not."""
+    context: Any = spark.sparkContext
+    store = context._jsc.sc().statusStore()
+    stages = _each(store.stageList(None, False, False, context._gateway.new_array(context._jvm.double, 0), None))
+    alike = [stage for stage in stages if (stage.inputRecords(), stage.numTasks()) == (records, tasks)]
+    if not alike:
+        return None
+    last = max(alike, key=lambda stage: (stage.stageId(), stage.attemptId()))
+    noted = {}
+    for task in _each(store.taskList(last.stageId(), last.attemptId(), 4 * tasks)):  # some may have been tried again
+        if task.status() == "SUCCESS":
+            noted[task.index()] = task.taskMetrics().get().inputMetrics().recordsRead()
+    return [noted[task] for task in range(tasks)] if sum(noted.values()) == records and len(noted) == tasks else None
+
+
+def _each(sequence: Any) -> Iterator[Any]:
+    """The elements of a Scala sequence."""
+    iterator = sequence.iterator()
+    while iterator.hasNext():
+        yield iterator.next()
+
+
+def line_number(blocks: list[Block], records: list[int]) -> str:
+    """SQL for the line, from 1, on which the record of a `ROW_ID` stands; each task reads so many `records` of its block."""
+    before, so_far = [0] * len(blocks), dict[str, int]()
+    for task in sorted(range(len(blocks)), key=blocks.__getitem__):
+        file, _ = blocks[task]
+        before[task] = so_far.get(file, 0)
+        so_far[file] = before[task] + records[task]
+    return f"array({', '.join(f'{n}L' for n in before)})[{TASK}] + {NUMBER} + 1"

@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import Layout
-from jobs.scoring import read, unique, validate
+from jobs.scoring import read, sieve, unique, validate
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,15 @@ def prepared(
     exact: bool = False,
 ) -> Prepared:
     """The records of `source`, with a proof on the way that no key comes twice where one is to be had."""
-    rows = read.rows(spark, source, agreed.schema, located=exact)
-    keep = read.PLACE if exact else ()
+    sieved = read.one_scan(source) and not exact
+    keep = read.PLACE if exact else (read.LINE,) if sieved else ()
+    rows = read.rows(spark, source, agreed.schema, keep=keep)
     records = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep)
-    suspects: list[Column] = []
+    counted = validate.shapes()
+    if sieved:
+        records, rejected = sieve.watched(records, source)
+        counted.append(rejected)
     if not exact:
         records, suspects = unique.watched(records, source, agreed.schema, expected)
-    return Prepared(source, records, [*validate.shapes(), *suspects], exact)
+        counted += suspects
+    return Prepared(source, records, counted, exact)

@@ -13,7 +13,7 @@ from typing import Any, Optional
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.contract.header import Layout
+from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError
 from jobs.scoring import records, sql
@@ -22,6 +22,7 @@ from jobs.scoring import records, sql
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
 SHAPE, FILE, BLOCK, ROW_ID = "_na_shape", "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
+LINE = "_na_line"
 NUMBERED = f"monotonically_increasing_id() AS {ROW_ID}"
 LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
 # the same of a single scan's rows, worked out only where they are selected
@@ -36,18 +37,21 @@ class Source:
     """What to read: CSV files by layout, Parquet files by footer schema, as URIs that Spark takes.
 
     `size` is in bytes as the files lie there. `broken` names the files (as Spark spells them) in which a quoted cell runs over
-    a line end.
+    a line end. What a first pass has found out: how many `records` there are, and in `rejected` a Bloom filter of the lines
+    that are no valid rows (`sieve.py`).
     """
 
     csv: Mapping[Layout, list[str]]
     parquet: tuple[list[str], ...]
     size: int
     broken: frozenset[str] = frozenset()
+    records: int = 0
+    rejected: Optional[bytes] = None
 
     @property
     def packed(self) -> bool:
         """Whether there may be far more bytes in the rows than in the files."""
-        return bool(self.parquet) or any(uri.lower().endswith(".gz") for files in self.csv.values() for uri in files)
+        return bool(self.parquet) or any(is_gzip(uri) for files in self.csv.values() for uri in files)
 
     @property
     def csv_files(self) -> int:
@@ -76,19 +80,19 @@ def one_scan(source: Source) -> bool:
     return [len(_told_apart(files)) for files in source.csv.values()] == [1] and not (source.parquet or source.broken)
 
 
-def rows(spark: SparkSession, source: Source, schema: TableSchema, *, located: bool = False) -> DataFrame:
-    """One row a record, header and blank lines included: the schema's columns as strings, and `SHAPE`.
+def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tuple[str, ...] = ()) -> DataFrame:
+    """One row a record, header and blank lines included: the schema's columns as strings, `SHAPE`, and what to `keep`.
 
-    With `located`, also `FILE`, `BLOCK` and `ROW_ID`, whose order within a file is that of its records.
+    That may be `PLACE`, whose `ROW_ID`s are within a file in the order of its records, or of one scan's rows `LINE`.
     """
     branches = []
-    for layout, lines, stitched in _csv(spark, source, located):
-        branches.append(_split(lines, layout, schema, located))
+    for layout, lines, stitched in _csv(spark, source, located=keep == PLACE):
+        branches.append(split(lines, layout, schema, keep))
         if stitched:
-            branches.append(_bound(stitched, layout, schema, "cells[{}]".format, located))
+            branches.append(_bound(stitched, layout, schema, "cells[{}]".format, keep))
     for frame in parquet_frames(spark, source):
         cells = [_as_text(frame, column) for column in schema.names]
-        branches.append(frame.selectExpr(*cells, f"{OK} AS {SHAPE}", *(PLACE if located else ())))
+        branches.append(frame.selectExpr(*cells, f"{OK} AS {SHAPE}", *keep))
     return reduce(DataFrame.unionAll, branches)
 
 
@@ -123,7 +127,7 @@ def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
 
 def damaged(spark: SparkSession, layouts: Mapping[Layout, list[str]]) -> Optional[str]:
     """The first compressed file that does not read to its end, found by reading them one by one."""
-    for uri in (uri for files in layouts.values() for uri in files if uri.endswith(".gz")):
+    for uri in (uri for files in layouts.values() for uri in files if is_gzip(uri)):
         try:
             reader(spark).text(uri).count()
         except Exception:  # whatever Spark says of it
@@ -177,8 +181,9 @@ def reader(spark: SparkSession) -> Any:
     return spark.read.option("__globPaths__", "false")
 
 
-def _split(lines: DataFrame, layout: Layout, schema: TableSchema, located: bool) -> DataFrame:
-    place = PLACE if located else ()
+def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
+    """Each `line` as one of `rows`."""
+    place = [name for name in keep if name != LINE]
     kind = f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK} ELSE {OK} END AS kind"
     cells = f"CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
     # apart, so that each line is searched once
@@ -186,17 +191,18 @@ def _split(lines: DataFrame, layout: Layout, schema: TableSchema, located: bool)
     split = searched.selectExpr("line", "quoted", cells, kind, *place)
     # each quote that opens a cell must also close it
     kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({_closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
-    return _bound(split.selectExpr("quoted", "cells", kind, *place), layout, schema, _unquoted, located)
+    line = [f"line AS {LINE}"] if LINE in keep else []
+    return _bound(split.selectExpr("quoted", "cells", kind, *place, *line), layout, schema, _unquoted, keep)
 
 
 def _bound(
-    cells: DataFrame, layout: Layout, schema: TableSchema, cell: Callable[[int], str], located: bool
+    cells: DataFrame, layout: Layout, schema: TableSchema, cell: Callable[[int], str], keep: tuple[str, ...]
 ) -> DataFrame:
     """`cells` (array) and `kind` into the schema's columns by the layout's positions; `cell` is SQL for the one there."""
     width = f"WHEN size(cells) < {layout.width} THEN {SHORT} WHEN size(cells) > {layout.width} THEN {LONG}"
     shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
     bound = [f"{cell(at)} AS {sql.name(column)}" for column, at in zip(schema.names, layout.positions)]
-    return cells.selectExpr(*bound, shape, *(PLACE if located else ()))
+    return cells.selectExpr(*bound, shape, *keep)
 
 
 def _quoted_cells(line: str) -> str:

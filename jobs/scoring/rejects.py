@@ -1,5 +1,7 @@
 """The rejected rows as they came, why, and where they stand. A second pass, made only when rows were rejected."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import reduce
 from typing import Optional
 
@@ -10,51 +12,84 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import decide, places, predict, read, sql, unique, validate
+from jobs.scoring import decide, places, predict, read, sieve, sql, unique, validate
 
 REASONS, SOURCE, RECORD = "_reasons", "_source", "_record"
 OWN_COLUMNS = {REASONS: "string", SOURCE: "string", RECORD: "bigint"}
 
 
-def collect(
-    spark: SparkSession,
-    source: read.Source,
-    schema: TableSchema,
-    required: frozenset[str],
-    scoring: Optional[tuple[PipelineModel, SavedModel]],
-) -> DataFrame:
-    """The schema's columns as text, then `_reasons` (`code:column`, joined by `;`), `_source` and `_record` (line, from 1).
+FEW = 500_000
+Scoring = Optional[tuple[PipelineModel, SavedModel]]
+# rows with their place, and SQL for their line
+Found = tuple[DataFrame, str]
+
+
+@contextmanager
+def collected(
+    spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str], scoring: Scoring
+) -> Iterator[tuple[DataFrame, dict[str, int]]]:
+    """The schema's columns as text, `_reasons` (`code:column`, joined by `;`), `_source` and `_record` (line, from 1); rows by reason.
 
     `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes.
     """
     # what is late has to be found again among all rows, by its place
-    located = bool(scoring) or not read.one_scan(source)
-    rows = read.rows(spark, source, schema, located=located)
+    likely = None if scoring else _among_likely_lines(spark, source, schema, required)
+    found, line = likely or _among_all_rows(spark, source, schema, required, scoring)
+    file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
+    rejects = found.selectExpr(*map(sql.name, schema.names), REASONS, file, f"{line} AS {RECORD}").persist()
+    try:
+        yield rejects, _by_reason(rejects)
+    finally:
+        rejects.unpersist()
+
+
+def _among_likely_lines(
+    spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str]
+) -> Optional[Found]:
+    """The rejected rows of one scan, found among the lines that the first pass noted and a few others."""
+    if source.rejected is None:
+        return None
+    ((layout, lines),) = read.csv_lines(spark, source, located=False)
+    blocks = places.of_tasks(lines)
+    records = blocks and places.records_of_tasks(spark, source.records, len(blocks))
+    if not blocks or not records:
+        return None
+    # numbered before any is left out; where it was found is asked of these alone
+    likely = sieve.kept(lines.selectExpr("line", read.NUMBERED), source.rejected).selectExpr("*", *read.FOUND_IN)
+    likely = validate.fenced(likely.where(f"NOT ({places.IS_FIRST})"))
+    found = validate.rejected(read.split(likely, layout, schema, read.PLACE), schema, required)
+    return found, places.line_number(blocks, records)
+
+
+def _among_all_rows(
+    spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str], scoring: Scoring
+) -> Found:
+    rows = read.rows(spark, source, schema, keep=read.PLACE)
     columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
     found = validate.rejected(rows, schema, required).select(*columns)
     if scoring:
         late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
         found = found.unionAll(late.select(*columns))
-    numbered = found.join(
-        F.broadcast(places.of_blocks(spark, source, located=located)), [read.FILE, read.BLOCK], "left"
-    )
-    line = f"coalesce({places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1, {read.ROW_ID}) AS {RECORD}"
-    file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
-    placed = numbered.selectExpr(*map(sql.name, schema.names), REASONS, file, line)
+    found = found.join(F.broadcast(places.of_blocks(spark, source)), [read.FILE, read.BLOCK], "left")
+    line = f"coalesce({places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1, {read.ROW_ID})"
     # every file has one header; only a further one is a fault
-    return placed.where(f"NOT ({REASONS} = 'repeated-header' AND {RECORD} = 1)")
+    return found.where(f"NOT ({REASONS} = 'repeated-header' AND {line} = 1)"), line
 
 
-def by_reason(rejects: DataFrame) -> dict[str, int]:
+def _by_reason(found: DataFrame) -> dict[str, int]:
     """How many rows have each reason; a row with two counts for both."""
-    each = rejects.select(F.explode(F.split(REASONS, ";")).alias("reason"))
-    return {row[0]: row[1] for row in each.groupBy("reason").count().orderBy(F.desc("count"), "reason").collect()}
+    each = found.select(F.explode(F.split(REASONS, ";")).alias("reason"))
+    counts = {row[0]: row[1] for row in each.groupBy("reason").count().collect()}
+    return dict(sorted(counts.items(), key=lambda reason: (-reason[1], reason[0])))
 
 
-def lines(rejects: DataFrame) -> DataFrame:
-    """One RFC 4180 record a row as `line`, ordered by file and line."""
+def lines(rejects: DataFrame, count: int) -> DataFrame:
+    """One RFC 4180 record a row as `line`, ordered by file and line; there are about `count` of them."""
     cells = [decide.csv_cell(f.name, f.dataType) for f in rejects.schema.fields]
-    return rejects.orderBy(SOURCE, RECORD).select(F.expr(decide.csv_line(cells)).alias("line"))
+    order = (SOURCE, RECORD)
+    # one task sorts a few of them sooner than Spark has found out how to share them out
+    placed = rejects.coalesce(1).sortWithinPartitions(*order) if count <= FEW else rejects.orderBy(*order)
+    return placed.select(F.expr(decide.csv_line(cells)).alias("line"))
 
 
 def _late_reasons(

@@ -5,6 +5,7 @@ from typing import Any, Optional
 from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
 from pyspark.sql import functions as F
 
+from jobs.contract.header import PACKED
 from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring import predict, read, session, sql, validate
 from jobs.scoring.calls import Calls
@@ -16,8 +17,6 @@ LISTS_A_PARTITION = 16
 TASK_BITS = 24
 # columns that are counted on their way
 WATCHED, BEFORE = "_na_watched", "_na_key_before"
-# how many times their size compressed files may have in keys
-PACKED = 16
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 # for each task the least key that it may meet, and the first one beyond
 Ranges = list[tuple[int, int]]

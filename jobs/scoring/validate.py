@@ -41,21 +41,14 @@ def judged(rows: DataFrame, schema: TableSchema, required: frozenset[str], *, ke
 
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
-    """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty.
-
-    `rows` have their place already, or are read by one scan, which tells it of the few for which it is asked.
-    """
+    """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
     cells = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
-    place = tuple(name for name in read.PLACE if name in rows.columns)
-    beside = _typed_beside_raw(rows, schema, place)
+    beside = _typed_beside_raw(rows, schema, read.PLACE)
     judged_cells = [*cells, read.SHAPE, f"{_fine(schema, required)} AS {VALID}"]
-    # a number that depends on the order is as good a fence as an observation, and costs less; behind the filter one costs
-    # nothing, and parts the code for all rows from that for the few: together they would be too much for one method
-    records = (
-        fenced(beside.selectExpr(*judged_cells, *place)) if place else beside.selectExpr(*judged_cells, read.NUMBERED)
-    )
+    records = fenced(beside.selectExpr(*judged_cells, *read.PLACE))
+    # a second fence costs nothing behind the filter, and parts the code for all rows from that for the few: together they
+    # would be too much for one method
     bad = fenced(records.where(f"NOT {VALID} AND {read.SHAPE} != {read.BLANK}"))
-    bad = bad if place else bad.selectExpr("*", *read.FOUND_IN)
     # the reasons are worked out for these alone, from the cells anew: carried along for every row, they cost it dear
     each = ", ".join(_reason(field, schema, required) for field in schema.fields)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {each}) END AS _reasons"
@@ -149,17 +142,17 @@ def _misread(field: Field) -> str:
     raw, value = _raw(field), sql.name(field.name)
     if field.type == "string":
         return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
-    at_its_ends = edges.as_a_number(field.name)
+    at_its_ends, never_null = edges.as_a_number(field.name), edges.probe(field.name)
     if field.type == "number" and _is_binary_number(field):
         # a hexadecimal one starts with a zero or a sign, which come before 1
-        decimal = f"({edges.first(field.name)} >= {ord('1')} OR NOT (contains({raw}, 'x') OR contains({raw}, 'X')))"
-        plain = f"{at_its_ends} AND {decimal}"
+        hexadecimal = f"(contains({never_null}, 'x') OR contains({never_null}, 'X'))"
+        plain = f"{at_its_ends} AND ({edges.first(field.name)} >= {ord('1')} OR NOT {hexadecimal})"
         finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
-        return f"NOT {finite} OR NOT ({plain} OR {raw} RLIKE '{NUMBER}')"
+        return f"NOT {finite} OR NOT ({plain} OR {never_null} RLIKE '{NUMBER}')"
     if field.type == "boolean":
         return f"{value} IS NULL"
     if field.type == "integer":
-        return f"{value} IS NULL OR NOT ({at_its_ends} OR {raw} RLIKE '{INTEGER}')"
+        return f"{value} IS NULL OR NOT ({at_its_ends} OR {never_null} RLIKE '{INTEGER}')"
     pattern = {"number": NUMBER, "date": DATE, "datetime": DATETIME}[field.type]
     return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.scoring import session
+from jobs.scoring import places, session
 from tests.support import models
 from tests.support.runs import Score, table
 
@@ -141,11 +141,13 @@ def test_the_first_of_each_key_by_file_and_line_is_published(
     assert ended.summary["rejected_by_reason"] == {"unique-error:id": len(late)}
 
 
-@pytest.mark.parametrize("small", [1 << 24, 0], ids=["several-files-a-task", "one-file-a-task"])
+@pytest.mark.parametrize("tasks", ["several-files-each", "one-file-each", "not-noted"])
 def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
-    small: int, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tasks: str, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "SMALL_BYTES", small)
+    monkeypatch.setattr(session, "SMALL_BYTES", 1 << 24 if tasks == "several-files-each" else 0)
+    if tasks == "not-noted":  # by Spark, how many records each task read
+        monkeypatch.setattr(places, "records_of_tasks", lambda *_: None)
     monkeypatch.setattr(session, "split_bytes", lambda _: 2000)  # several blocks a file
     folder = tmp_path / "in"
     (folder / "x=1").mkdir(parents=True)

@@ -80,6 +80,7 @@ def encodings() -> list[Refusal]:
         file("gzip-cut-off-at-the-end", packed[:-6], "cut off or damaged", called="in.csv.gz"),
         file("gzip-damaged", packed[:5000] + b"\x00" * 90 + packed[5090:], "incorrect data check", called="in.csv.gz"),
         file("zip", zipped.getvalue(), ".zip files are not read", called="in.zip"),
+        file("gzip-in-capitals", gzip.compress(FINE), ".GZ files are not read", called="in.CSV.GZ"),
         file("spreadsheet", zipped.getvalue(), ".xlsx files are not read", called="in.xlsx"),
         file("parquet-that-is-none", b"hello", "not a Parquet file", called="in.parquet"),
         file("parquet-empty", b"", "not a Parquet file", called="in.parquet"),
