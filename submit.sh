@@ -95,6 +95,8 @@ java_options() {
   # nor for the best code of methods that run a few thousand times at its start
   echo "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000"
   echo "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
+  # but the few that Spark generates are where the rows spend their time
+  echo "-XX:CompileCommand=quiet -XX:CompileCommand=CompileThresholdScaling,*GeneratedClass*.*,0.01"
   echo "-Xlog:disable -Xlog:all=error:stderr" # an archive that does not fit is passed over in silence
   if [[ -n ${NIGHTLY_ARCHIVE_TO:-} ]]; then
     echo "-XX:ArchiveClassesAtExit=$NIGHTLY_ARCHIVE_TO"
