@@ -150,15 +150,23 @@ def ratio(pair: Pair, seconds: dict[Program, list[float]]) -> float:
 
 def table(rows: int, rounds: int, pairs: Sequence[Pair], seconds: dict[Program, list[float]]) -> list[str]:
     """The ratios as Markdown."""
-    lines = [f"\n### {rows:,} rows, {rounds} rounds\n", "| what | s / s | ratio | aim |", "| --- | --- | --- | --- |"]
+    lines = [f"### {rows:,} rows, {rounds} rounds\n", f"{provenance('run')}.\n"]
+    lines += ["| what | s / s | ratio | aim |", "| --- | --- | --- | --- |"]
     for pair in pairs:
         left, right = (" ".join(f"{value:.1f}" for value in seconds[program]) for program in (pair.left, pair.right))
         lines.append(f"| {pair.what} | {left} / {right} | {ratio(pair, seconds):.2f} | {pair.aim} |")
     return lines
 
 
+def write(tables: dict[int, str]) -> None:
+    """Put the tables, by number of rows, into RESULTS.md; those of other numbers stay."""
+    _, *old = RESULTS.read_text().split("\n### ") if RESULTS.exists() else [""]
+    kept = {int(section.split(" ")[0].replace(",", "")): "### " + section.rstrip() for section in old}
+    RESULTS.write_text("\n\n".join(["# Results", *(text for _, text in sorted({**kept, **tables}.items()))]) + "\n")
+
+
 def main() -> None:
-    """Compare, print, and with --write put the table into RESULTS.md; with --at-most fail when a ratio to `copy` is above."""
+    """Compare, print, and with --write put the tables into RESULTS.md; with --at-most fail when a ratio to `copy` is above."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000_000])
     parser.add_argument("--against", default="copy", help="comma-separated: " + ", ".join(PAIRS))
@@ -167,16 +175,16 @@ def main() -> None:
     parser.add_argument("--at-most", type=float, help="fail if ours / copy is above this")
     options = parser.parse_args()
     pairs = [PAIRS[name] for name in options.against.split(",")]
-    lines: list[str] = []
+    tables: dict[int, str] = {}
     worst: Optional[float] = None
     with tempfile.TemporaryDirectory(prefix="nightly-bench-") as folder:
         for rows in options.rows:
             seconds = compare(rows, pairs, options.rounds, Path(folder))
-            lines += table(rows, options.rounds, pairs, seconds)
+            tables[rows] = "\n".join(table(rows, options.rounds, pairs, seconds))
             worst = max(worst or 0.0, ratio(pairs[0], seconds))
-    print("\n".join(lines))
+    print("\n\n".join(tables.values()))
     if options.write:
-        RESULTS.write_text("\n".join([f"# Results\n\n{provenance('run')}.", *lines]) + "\n")
+        write(tables)
     if options.at_most is not None and worst is not None and worst > options.at_most:
         sys.exit(f"{pairs[0].what} is {worst:.2f}, more than {options.at_most}: what made it slower?")
 

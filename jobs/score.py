@@ -25,6 +25,7 @@ from jobs.scoring import (
     decide,
     direct,
     failures,
+    places,
     predict,
     read,
     rejects,
@@ -66,7 +67,8 @@ def write_actions(rows: Prepared, agreed: Agreed, model: PipelineModel, parts: s
     spark = rows.spark
     while True:
         lines, observed = journey(rows, agreed, model)
-        lines.write.mode("overwrite").text(parts)
+        with places.noted(spark):
+            lines.write.mode("overwrite").text(parts)
         noted = {name: value for observation in observed for name, value in observation.get.items()}
         rejected = noted.pop(sieve.FILTER, None)
         counts = {name: count or 0 for name, count in noted.items()}

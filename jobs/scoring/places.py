@@ -1,6 +1,7 @@
 """Which line of its file a record stands on: how many records come before each block of a file."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import reduce
 from typing import Any, Optional
 
@@ -15,6 +16,7 @@ TASK_SHIFT = 33
 TASK, NUMBER = f"shiftright({read.ROW_ID}, {TASK_SHIFT})", f"({read.ROW_ID} & {(1 << TASK_SHIFT) - 1}L)"
 # whether it is the first record of its file: the header
 IS_FIRST = f"{read.BLOCK} = 0 AND {NUMBER} = 0"
+ROWS_TO_LINES = "rows into lines"
 # file and start of a block
 Block = tuple[str, int]
 
@@ -40,20 +42,33 @@ def of_tasks(scan: DataFrame) -> Optional[list[Block]]:
     return [(block.urlEncodedPath(), block.start()) for (block,) in tasks]
 
 
+@contextmanager
+def noted(spark: SparkSession) -> Iterator[None]:
+    """Have Spark note the job in the block as that of the first pass."""
+    context = spark.sparkContext
+    context.setJobGroup(ROWS_TO_LINES, ROWS_TO_LINES)
+    try:
+        yield
+    finally:
+        no_group: Any = None
+        for name in ("spark.jobGroup.id", "spark.job.description"):
+            context.setLocalProperty(name, no_group)
+
+
 def records_of_tasks(spark: SparkSession, records: int, tasks: int) -> Optional[list[int]]:
-    """How many records each task of a scan read, as Spark noted of the last stage that read `records`; None if it did not."""
+    """How many records each task of the first pass read, as Spark `noted` it; None if they are not `records` by `tasks`."""
     context: Any = spark.sparkContext
-    store = context._jsc.sc().statusStore()
-    stages = _each(store.stageList(None, False, False, context._gateway.new_array(context._jvm.double, 0), None))
-    alike = [stage for stage in stages if (stage.inputRecords(), stage.numTasks()) == (records, tasks)]
-    if not alike:
-        return None
-    last = max(alike, key=lambda stage: (stage.stageId(), stage.attemptId()))
-    noted = {}
-    for task in _each(store.taskList(last.stageId(), last.attemptId(), 4 * tasks)):  # some may have been tried again
-        if task.status() == "SUCCESS":
-            noted[task.index()] = task.taskMetrics().get().inputMetrics().recordsRead()
-    return [noted[task] for task in range(tasks)] if sum(noted.values()) == records and len(noted) == tasks else None
+    tracker, store = context.statusTracker(), context._jsc.sc().statusStore()
+    job = tracker.getJobInfo(max(tracker.getJobIdsForGroup(ROWS_TO_LINES), default=-1))
+    for number in job.stageIds if job else ():
+        stage = store.lastStageAttempt(number)
+        if (stage.inputRecords(), stage.numTasks()) == (records, tasks):
+            every = _each(store.taskList(number, stage.attemptId(), 4 * tasks))  # some may have been tried again
+            done = [task for task in every if task.status() == "SUCCESS"]
+            read_by = {task.index(): task.taskMetrics().get().inputMetrics().recordsRead() for task in done}
+            if len(read_by) == tasks and sum(read_by.values()) == records:
+                return [read_by[task] for task in range(tasks)]
+    return None
 
 
 def _each(sequence: Any) -> Iterator[Any]:

@@ -149,6 +149,8 @@ def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
     if tasks == "not-noted":  # by Spark, how many records each task read
         monkeypatch.setattr(places, "records_of_tasks", lambda *_: None)
     monkeypatch.setattr(session, "split_bytes", lambda _: 2000)  # several blocks a file
+    # as many for the pass over the keys, but others
+    monkeypatch.setattr(session, "SMALL_SPLIT_BYTES", 1950)
     folder = tmp_path / "in"
     (folder / "x=1").mkdir(parents=True)
     names = ["b.csv", "a b.csv", "é+%20.csv", "x=1/c#1.csv"]
