@@ -1,6 +1,7 @@
 """The manners that the programs share: one line an error, one exit code a kind, one JSON line on stdout."""
 
 import json
+import logging
 import os
 import signal
 import stat
@@ -117,6 +118,7 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
 
 
 def _interrupt(number: int, _: Optional[FrameType]) -> None:
+    logging.disable()  # py4j would log each word to a JVM that is going down
     raise Interrupted(number)
 
 

@@ -114,9 +114,14 @@ def slow_model(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return models.sql_model(statement, tmp_path_factory.mktemp("models") / "slow")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+# as a terminal and as systemd do, the JVM behind the driver gets it too; or the driver alone, by `kill`
+@pytest.mark.parametrize(
+    ("number", "send", "code"),
+    [(signal.SIGINT, os.killpg, 130), (signal.SIGTERM, os.killpg, 143), (signal.SIGTERM, os.kill, 143)],
+    ids=["ctrl-c", "all", "driver"],
+)
 def test_a_signal_while_spark_writes_leaves_nothing_behind(
-    plain: Score, slow_model: Path, tmp_path: Path, number: signal.Signals, code: int
+    plain: Score, slow_model: Path, tmp_path: Path, number: signal.Signals, send: Callable[[int, int], None], code: int
 ) -> None:
     (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{n},{n}\n" for n in range(300)))
     out = tmp_path / "out"
@@ -124,7 +129,7 @@ def test_a_signal_while_spark_writes_leaves_nothing_behind(
     policy = {"actions": [], "otherwise": "keep", "columns": {"prediction": "prediction"}}
     process = start("score", *plain.arguments({**options, "policy": policy}))
     wait_for(lambda: bool(list(out.glob("_staging/*/parts/actions/_temporary"))), process)
-    os.killpg(process.pid, number)  # as a terminal and as systemd do: the JVM behind the driver gets it too
+    send(process.pid, number)
     ended = finished(process, out)
     assert ended.code == code, ended.stderr
     assert ended.error == "error: interrupted; nothing was published"

@@ -47,12 +47,10 @@ def noted(spark: SparkSession) -> Iterator[None]:
     """Have Spark note the job in the block as that of the first pass."""
     context = spark.sparkContext
     context.setJobGroup(ROWS_TO_LINES, ROWS_TO_LINES)
-    try:
-        yield
-    finally:
-        no_group: Any = None
-        for name in ("spark.jobGroup.id", "spark.job.description"):
-            context.setLocalProperty(name, no_group)
+    yield
+    no_group: Any = None
+    for name in ("spark.jobGroup.id", "spark.job.description"):
+        context.setLocalProperty(name, no_group)
 
 
 def records_of_tasks(spark: SparkSession, records: int, tasks: int) -> Optional[list[int]]:

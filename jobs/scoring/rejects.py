@@ -37,10 +37,8 @@ def collected(
     found, line = likely or _among_all_rows(spark, source, schema, required, scoring)
     file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
     rejects = found.selectExpr(*map(sql.name, schema.names), REASONS, file, f"{line} AS {RECORD}").persist()
-    try:
-        yield rejects, _by_reason(rejects)
-    finally:
-        rejects.unpersist()
+    yield rejects, _by_reason(rejects)
+    rejects.unpersist()
 
 
 def _among_likely_lines(

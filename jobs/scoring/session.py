@@ -86,7 +86,11 @@ def start(
 
 @contextmanager
 def ended_by_signals(spark: SparkSession) -> Iterator[None]:
-    """When a signal unwinds the block, end Spark first: a task still at work would write into what is cleaned up next."""
+    """When a signal unwinds the block, end Spark first: a task still at work would write into what is cleaned up next.
+
+    Within the block nothing may say a word to Spark on the way out of an error, as a `finally` would: after a signal the
+    JVM is gone, or in mid-sentence, and what it answers would be told instead of the signal.
+    """
     try:
         yield
     except Exception:
@@ -144,10 +148,8 @@ def small_tasks(spark: SparkSession, size: int) -> Iterator[int]:
     settings = task_settings(size, min(split_bytes(size), max(SMALL_SPLIT_BYTES, size // SMALL_TASKS)))
     before = {name: str(spark.conf.get(name)) for name in settings}
     _set(spark, settings)
-    try:
-        yield int(settings["spark.sql.shuffle.partitions"])
-    finally:
-        _set(spark, before)
+    yield int(settings["spark.sql.shuffle.partitions"])
+    _set(spark, before)
 
 
 def _set(spark: SparkSession, settings: dict[str, str]) -> None:
