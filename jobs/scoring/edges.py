@@ -13,7 +13,10 @@ PLATFORM = "org.apache.spark.unsafe.Platform"
 def probes(names: list[str]) -> list[str]:
     """SQL to select beside the text columns `names`, for `looked_at`."""
     # a blank is no number, and what is never null spares the code after it many a test
-    return [f"coalesce(nullif({sql.name(name)}, ''), ' ') AS {probe(name)}" for name in names]
+    return [
+        f"coalesce(CASE WHEN {sql.name(name)} = '' THEN ' ' ELSE {sql.name(name)} END, ' ') AS {probe(name)}"
+        for name in names
+    ]
 
 
 def looked_at(frame: DataFrame, names: list[str]) -> DataFrame:
@@ -46,6 +49,6 @@ def _edges(calls: Calls, name: str) -> Iterator[Column]:
     start = calls.method(cell, "getBaseOffset", long)
     array = calls.method(cell, "getBaseObject", calls.object_of("java.lang.Object"))
     length = calls.sql(f"CAST(octet_length({probe(name)}) - 1 AS bigint)")
-    end = calls.static("java.lang.Math", "addExact", long, start, length)
+    end = calls.jvm.org.apache.spark.sql.catalyst.expressions.Add(start, length)
     for column, at in ((first(name), start), (_last(name), end)):
         yield calls.column(calls.static(PLATFORM, "getByte", calls.kind("tinyint"), array, at)).alias(column.strip("`"))

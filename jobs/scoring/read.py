@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Optional
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout, is_gzip
-from jobs.contract.table_schema import TableSchema
+from jobs.contract.table_schema import Field, TableSchema
 from jobs.errors import InputRefusedError
-from jobs.scoring import records, sql
+from jobs.scoring import commas, records, sql
 
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
@@ -30,6 +30,7 @@ FOUND_IN = (f"input_file_name() AS {FILE}", f"input_file_block_start() AS {BLOCK
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 QUOTED = "contains(line, '\"')"
+ODD = "true AS odd"
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tupl
     for layout, lines, stitched in _csv(spark, source, located=keep == PLACE):
         branches.append(split(lines, layout, schema, keep))
         if stitched:
-            branches.append(_bound(stitched, layout, schema, "cells[{}]".format, keep))
+            branches.append(_bound(stitched.selectExpr("*", ODD), layout, schema, _as_it_is, keep))
     for frame in parquet_frames(spark, source):
         cells = [_as_text(frame, column) for column in schema.names]
         branches.append(frame.selectExpr(*cells, f"{OK} AS {SHAPE}", *keep))
@@ -106,7 +107,9 @@ def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: 
         head = lines.where(f"line != {sql.text(layout.header)} AND line != ''").selectExpr(upto, "line AS whole")
         exact = head.selectExpr("line", f"CASE WHEN {QUOTED} THEN {_quoted_cells('whole')} END AS cells")
         quick = "substring_index(substring_index(line, ',', {}), ',', -1)".format
-        cells = [f"CASE WHEN cells IS NULL THEN {quick(at[n] + 1)} ELSE {_unquoted(at[n])} END" for n in names]
+        cells = [
+            f"CASE WHEN cells IS NULL THEN {quick(at[n] + 1)} ELSE {_unquoted(f'cells[{at[n]}]')} END" for n in names
+        ]
         branches.append(exact.selectExpr(*(f"{cell} AS {sql.name(n)}" for cell, n in zip(cells, names))))
         if stitched:
             branches.append(
@@ -184,25 +187,45 @@ def reader(spark: SparkSession) -> Any:
 def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
     """Each `line` as one of `rows`."""
     place = [name for name in keep if name != LINE]
+    # rows that are told apart by their place may be rejected, and are to be shown as they stand in the file
+    quick = layout.width <= commas.MOST_CELLS and not place
+    # apart, so that each line is searched once; never null, as that spares the code after it many a test
+    lines = lines.selectExpr("coalesce(line, '') AS line", *place)
+    found = commas.looked_for(lines, layout.width) if quick else lines.selectExpr("*", f"{QUOTED} AS quoted", ODD)
+    cells = (
+        f"CASE WHEN odd THEN CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END END AS cells"
+    )
     kind = f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK} ELSE {OK} END AS kind"
-    cells = f"CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
-    # apart, so that each line is searched once
-    searched = lines.selectExpr("line", f"{QUOTED} AS quoted", *place)
-    split = searched.selectExpr("line", "quoted", cells, kind, *place)
+    split = found.selectExpr("*", cells, kind)
     # each quote that opens a cell must also close it
     kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({_closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
-    line = [f"line AS {LINE}"] if LINE in keep else []
-    return _bound(split.selectExpr("quoted", "cells", kind, *place, *line), layout, schema, _unquoted, keep)
+    kept = [kind, "odd", "cells", *place, *([f"line AS {LINE}"] if LINE in keep else [])]
+    if not quick:
+        return _bound(split.selectExpr(*kept), layout, schema, lambda at, _: F.expr(_unquoted(f"cells[{at}]")), keep)
+    exact = [f"coalesce(element_at(cells, {at + 1}), '') AS exact_{at}" for at in layout.positions]
+    both = split.selectExpr(*kept, *exact, *commas.needed(layout.width))
+
+    def either(at: int, field: Field) -> Column:
+        simple = commas.cut_out(lines.sparkSession, field, at, layout.width)
+        return F.when(F.col("odd"), F.expr(_unquoted(f"exact_{at}"))).otherwise(simple)
+
+    return _bound(both, layout, schema, either, keep)
 
 
 def _bound(
-    cells: DataFrame, layout: Layout, schema: TableSchema, cell: Callable[[int], str], keep: tuple[str, ...]
+    cells: DataFrame, layout: Layout, schema: TableSchema, cell: Callable[[int, Field], Column], keep: tuple[str, ...]
 ) -> DataFrame:
-    """`cells` (array) and `kind` into the schema's columns by the layout's positions; `cell` is SQL for the one there."""
-    width = f"WHEN size(cells) < {layout.width} THEN {SHORT} WHEN size(cells) > {layout.width} THEN {LONG}"
+    """`cells` (array, looked at where they are `odd`) and `kind` into the schema's columns; `cell` makes the one at a position."""
+    width = (
+        f"WHEN odd AND size(cells) < {layout.width} THEN {SHORT} WHEN odd AND size(cells) > {layout.width} THEN {LONG}"
+    )
     shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
-    bound = [f"{cell(at)} AS {sql.name(column)}" for column, at in zip(schema.names, layout.positions)]
-    return cells.selectExpr(*bound, shape, *keep)
+    bound = [cell(at, field).alias(field.name) for field, at in zip(schema.fields, layout.positions)]
+    return cells.select(*bound, F.expr(shape), *keep)
+
+
+def _as_it_is(at: int, _: Field) -> Column:
+    return F.col("cells")[at]
 
 
 def _quoted_cells(line: str) -> str:
@@ -216,9 +239,9 @@ def _closed(cells: str) -> str:
     return f"array_join({cells}, ',') = line"
 
 
-def _unquoted(at: int) -> str:
-    inner = f"replace(substring(cells[{at}], 2, length(cells[{at}]) - 2), '\"\"', '\"')"
-    return f"CASE WHEN startswith(cells[{at}], '\"') THEN {inner} ELSE cells[{at}] END"
+def _unquoted(cell: str) -> str:
+    inner = f"replace(substring({cell}, 2, length({cell}) - 2), '\"\"', '\"')"
+    return f"CASE WHEN startswith({cell}, '\"') THEN {inner} ELSE {cell} END"
 
 
 def _as_text(frame: DataFrame, column: str) -> str:
