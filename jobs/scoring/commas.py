@@ -37,9 +37,8 @@ def cut_out(spark: SparkSession, field: Field, at: int, width: int) -> Column:
     calls = Calls(spark)
     length = f"octet_length(bytes) - {_start(at)}" if at + 1 == width else f"{_start(at + 1)} - 1 - {_start(at)}"
     found = _static(calls, UTF8, "fromBytes", "string", "bytes", _start(at), length)
-    if (
-        field.type == "string"
-    ):  # bytes that are no characters become U+FFFD; in other types they are none of its characters
+    # bytes that are no characters become U+FFFD in a text; a number or a date with such is none
+    if field.type == "string":
         text = calls.method(found, "toString", calls.object_of("java.lang.String"))
         found = calls.static(UTF8, "fromString", calls.kind("string"), text)
     return calls.column(found)
