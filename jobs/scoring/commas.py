@@ -4,11 +4,12 @@ from typing import Any
 
 from pyspark.sql import Column, DataFrame, SparkSession
 
-from jobs.contract.table_schema import Field
+from jobs.contract.header import Layout
+from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring.calls import Calls
 
 ARRAYS, UTF8 = "org.apache.commons.lang3.ArrayUtils", "org.apache.spark.unsafe.types.UTF8String"
-# each comma is a step of its own in the plan, and some 90 bytes of the method in which a row spends its time
+# each comma is a step of its own in the plan, and some 80 bytes of the method in which a row spends its time
 MOST_CELLS = 6
 
 
@@ -32,9 +33,13 @@ def needed(width: int) -> list[str]:
     return ["bytes", *map(_start, range(1, width))]
 
 
-def cut_out(spark: SparkSession, field: Field, at: int, width: int) -> Column:
-    """The cell of `field`, which is at `at`. Never to be worked out for an odd line: it might reach beyond its memory."""
+def cut_out(spark: SparkSession, layout: Layout, schema: TableSchema) -> list[Column]:
+    """The cell of each of the schema's fields. Never to be worked out for an odd line: it might reach beyond its memory."""
     calls = Calls(spark)
+    return [_cut_out(calls, field, at, layout.width) for field, at in zip(schema.fields, layout.positions)]
+
+
+def _cut_out(calls: Calls, field: Field, at: int, width: int) -> Column:
     length = f"octet_length(bytes) - {_start(at)}" if at + 1 == width else f"{_start(at + 1)} - 1 - {_start(at)}"
     found = _static(calls, UTF8, "fromBytes", "string", "bytes", _start(at), length)
     # bytes that are no characters become U+FFFD in a text; a number or a date with such is none

@@ -5,7 +5,7 @@ a quoted cell runs over a line end needs its lines stitched together (`records.p
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Optional
@@ -14,7 +14,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout, is_gzip
-from jobs.contract.table_schema import Field, TableSchema
+from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError
 from jobs.scoring import commas, records, sql
 
@@ -30,7 +30,6 @@ FOUND_IN = (f"input_file_name() AS {FILE}", f"input_file_block_start() AS {BLOCK
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 QUOTED = "contains(line, '\"')"
-ODD = "true AS odd"
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tupl
     for layout, lines, stitched in _csv(spark, source, located=keep == PLACE):
         branches.append(split(lines, layout, schema, keep))
         if stitched:
-            branches.append(_bound(stitched.selectExpr("*", ODD), layout, schema, _as_it_is, keep))
+            branches.append(_bound(stitched, layout, schema, [F.col("cells")[at] for at in layout.positions], keep))
     for frame in parquet_frames(spark, source):
         cells = [_as_text(frame, column) for column in schema.names]
         branches.append(frame.selectExpr(*cells, f"{OK} AS {SHAPE}", *keep))
@@ -191,41 +190,36 @@ def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str
     quick = layout.width <= commas.MOST_CELLS and not place
     # apart, so that each line is searched once; never null, as that spares the code after it many a test
     lines = lines.selectExpr("coalesce(line, '') AS line", *place)
-    found = commas.looked_for(lines, layout.width) if quick else lines.selectExpr("*", f"{QUOTED} AS quoted", ODD)
-    cells = (
-        f"CASE WHEN odd THEN CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END END AS cells"
-    )
+    found = commas.looked_for(lines, layout.width) if quick else lines.selectExpr("*", f"{QUOTED} AS quoted")
+    exact = f"CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END"
+    cells = f"CASE WHEN odd THEN {exact} END AS cells" if quick else f"{exact} AS cells"
     kind = f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK} ELSE {OK} END AS kind"
     split = found.selectExpr("*", cells, kind)
     # each quote that opens a cell must also close it
     kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({_closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
-    kept = [kind, "odd", "cells", *place, *([f"line AS {LINE}"] if LINE in keep else [])]
+    kept = [kind, "cells", *place, *([f"line AS {LINE}"] if LINE in keep else [])]
     if not quick:
-        return _bound(split.selectExpr(*kept), layout, schema, lambda at, _: F.expr(_unquoted(f"cells[{at}]")), keep)
-    exact = [f"coalesce(element_at(cells, {at + 1}), '') AS exact_{at}" for at in layout.positions]
-    both = split.selectExpr(*kept, *exact, *commas.needed(layout.width))
-
-    def either(at: int, field: Field) -> Column:
-        simple = commas.cut_out(lines.sparkSession, field, at, layout.width)
-        return F.when(F.col("odd"), F.expr(_unquoted(f"exact_{at}"))).otherwise(simple)
-
-    return _bound(both, layout, schema, either, keep)
+        bound = [F.expr(_unquoted(f"cells[{at}]")) for at in layout.positions]
+        return _bound(split.selectExpr(*kept), layout, schema, bound, keep)
+    there = [f"coalesce(element_at(cells, {at + 1}), '') AS exact_{at}" for at in layout.positions]
+    both = split.selectExpr(*kept, "odd", *there, *commas.needed(layout.width))
+    simple = commas.cut_out(lines.sparkSession, layout, schema)
+    bound = [
+        F.when(F.col("odd"), F.expr(_unquoted(f"exact_{at}"))).otherwise(cell)
+        for at, cell in zip(layout.positions, simple)
+    ]
+    return _bound(both, layout, schema, bound, keep)
 
 
 def _bound(
-    cells: DataFrame, layout: Layout, schema: TableSchema, cell: Callable[[int, Field], Column], keep: tuple[str, ...]
+    cells: DataFrame, layout: Layout, schema: TableSchema, bound: list[Column], keep: tuple[str, ...]
 ) -> DataFrame:
-    """`cells` (array, looked at where they are `odd`) and `kind` into the schema's columns; `cell` makes the one at a position."""
-    width = (
-        f"WHEN odd AND size(cells) < {layout.width} THEN {SHORT} WHEN odd AND size(cells) > {layout.width} THEN {LONG}"
-    )
+    """`cells` (array; null if known to be as many as there have to be) and `kind` into `bound`, as the schema's columns, and `SHAPE`."""
+    size = "array_size(cells)"  # null for no array, and so neither
+    width = f"WHEN {size} < {layout.width} THEN {SHORT} WHEN {size} > {layout.width} THEN {LONG}"
     shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
-    bound = [cell(at, field).alias(field.name) for field, at in zip(schema.fields, layout.positions)]
-    return cells.select(*bound, F.expr(shape), *keep)
-
-
-def _as_it_is(at: int, _: Field) -> Column:
-    return F.col("cells")[at]
+    named = [cell.alias(name) for cell, name in zip(bound, schema.names)]
+    return cells.select(*named, F.expr(shape), *keep)
 
 
 def _quoted_cells(line: str) -> str:
