@@ -12,7 +12,12 @@ venv=$here/.venv
 
 say() { echo "submit.sh: $*" >&2; }
 
-is_java_17() { [[ -x $(command -v "$1") ]] && "$1" -version 2>&1 | grep -q 'version "17\.'; }
+is_java_17() { # the file by which a Java tells its version is there at once; starting it takes longer than all else here
+  local path
+  path=$(command -v "$1") || return
+  grep -q '^JAVA_VERSION="17[."]' "$(dirname "$(readlink -f "$path")")/../release" 2>/dev/null ||
+    "$path" -version 2>&1 | grep -q 'version "17[."]'
+}
 
 # Installs the named requirement files once; a stamp of their contents says whether they are there already.
 ensure_venv() { # venv, requirement file…
@@ -54,6 +59,8 @@ use_own_spark() {
   ensure_java
   export PYSPARK_PYTHON=${PYSPARK_PYTHON:-$venv/bin/python}
   SPARK_HOME=$(echo "$venv"/lib/python*/site-packages/pyspark)
+  # PySpark asks distutils for a version: that of setuptools takes a third of a second to load, but later Pythons have no other
+  [[ $SPARK_HOME != */python3.11/* ]] || export SETUPTOOLS_USE_DISTUTILS=${SETUPTOOLS_USE_DISTUTILS:-stdlib}
   export SPARK_HOME SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
   spark_submit=$SPARK_HOME/bin/spark-submit
   own_spark=yes

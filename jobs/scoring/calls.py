@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from py4j.java_gateway import JavaClass
 from pyspark.sql import Column, DataFrame, SparkSession
+
+SPARK_SQL = "org.apache.spark.sql"
+EXPRESSIONS = f"{SPARK_SQL}.catalyst.expressions"
 
 
 class Calls:
@@ -13,11 +17,16 @@ class Calls:
         self._spark = spark
         context: Any = spark.sparkContext
         session: Any = spark
-        self.jvm: Any = context._jvm
+        self._jvm: Any = context._jvm
         self._jsc: Any = context._jsc
         self._parser: Any = session._jsparkSession.sessionState().sqlParser()
+        self._loader: Any = self.java("java.lang.Thread").currentThread().getContextClassLoader()
         self._newer = not spark.version.startswith("3.")
-        self._none: Any = self.jvm.PythonUtils.toSeq([])
+        self._none: Any = self._jvm.PythonUtils.toSeq([])
+
+    def java(self, name: str) -> Any:
+        """A Java class by its full name, without py4j's questions to the JVM about each part of it."""
+        return JavaClass(name, self._jvm._gateway_client)
 
     def sql(self, text: str) -> Any:
         """An expression written as SQL."""
@@ -25,15 +34,15 @@ class Calls:
 
     def kind(self, ddl: str) -> Any:
         """A SQL type, as `double`."""
-        return self.jvm.org.apache.spark.sql.types.DataType.fromDDL(ddl)
+        return self.java(f"{SPARK_SQL}.types.DataType").fromDDL(ddl)
 
     def object_of(self, class_name: str) -> Any:
         """The type of values that are Java objects: they live within an expression, and no column can be of it."""
-        return self.jvm.org.apache.spark.sql.types.ObjectType(self._class(class_name))
+        return self.java(f"{SPARK_SQL}.types.ObjectType")(self._class(class_name))
 
     def held(self, value: Any, class_name: str) -> Any:
         """A Java object that travels with the plan: every task has a copy of its own."""
-        return self.jvm.org.apache.spark.sql.catalyst.expressions.Literal(value, self.object_of(class_name))
+        return self.java(f"{EXPRESSIONS}.Literal")(value, self.object_of(class_name))
 
     def shared(self, value: Any, class_name: str) -> Any:
         """A Java object of any size that does not change: the tasks of one machine have a copy between them."""
@@ -44,30 +53,29 @@ class Calls:
 
     def static(self, class_name: str, method: str, kind: Any, *arguments: Any) -> Any:
         """A static method's result, never null but where an argument is."""
-        java = self.jvm.org.apache.spark.sql.catalyst.expressions.objects.StaticInvoke
-        more = [self.jvm.scala.Option.empty()] if self._newer else []
+        java = self.java(f"{EXPRESSIONS}.objects.StaticInvoke")
+        more = [self.java("scala.Option").empty()] if self._newer else []
         return java(self._class(class_name), kind, method, self._seq(arguments), self._none, True, False, True, *more)
 
     def method(self, target: Any, name: str, kind: Any, *arguments: Any, lasting: bool = False) -> Any:
         """A method's result, never null but where `target` or an argument is; `lasting` says that it changes the object."""
-        java = self.jvm.org.apache.spark.sql.catalyst.expressions.objects.Invoke
+        java = self.java(f"{EXPRESSIONS}.objects.Invoke")
         return java(target, name, kind, self._seq(arguments), self._none, True, False, not lasting)
 
     def column(self, expression: Any) -> Column:
         """`expression` as a column to select."""
         if self._newer:
-            return Column(self.jvm.org.apache.spark.sql.classic.ExpressionUtils.column(expression))
-        return Column(self.jvm.org.apache.spark.sql.Column(expression))
+            return Column(self.java(f"{SPARK_SQL}.classic.ExpressionUtils").column(expression))
+        return Column(self.java(f"{SPARK_SQL}.Column")(expression))
 
     def frame(self, plan: Any) -> DataFrame:
         """A logical plan as a frame."""
         session: Any = self._spark
-        java: Any = self.jvm.org.apache.spark.sql.classic if self._newer else self.jvm.org.apache.spark.sql
-        return DataFrame(java.Dataset.ofRows(session._jsparkSession, plan), self._spark)
+        dataset = self.java(f"{SPARK_SQL}.classic.Dataset" if self._newer else f"{SPARK_SQL}.Dataset")
+        return DataFrame(dataset.ofRows(session._jsparkSession, plan), self._spark)
 
     def _class(self, name: str) -> Any:
-        loader = self.jvm.java.lang.Thread.currentThread().getContextClassLoader()
-        return self.jvm.java.lang.Class.forName(name, True, loader)
+        return self.java("java.lang.Class").forName(name, True, self._loader)
 
     def _seq(self, items: "tuple[Any, ...]") -> Any:
-        return self.jvm.PythonUtils.toSeq(list(items))
+        return self._jvm.PythonUtils.toSeq(list(items))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pyspark.sql import Column, DataFrame
 
 from jobs.scoring import sql
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import EXPRESSIONS, Calls
 
 PLATFORM = "org.apache.spark.unsafe.Platform"
 
@@ -49,6 +49,6 @@ def _edges(calls: Calls, name: str) -> Iterator[Column]:
     start = calls.method(cell, "getBaseOffset", long)
     array = calls.method(cell, "getBaseObject", calls.object_of("java.lang.Object"))
     length = calls.sql(f"CAST(octet_length({probe(name)}) - 1 AS bigint)")
-    end = calls.jvm.org.apache.spark.sql.catalyst.expressions.Add(start, length)
+    end = calls.java(f"{EXPRESSIONS}.Add")(start, length)
     for column, at in ((first(name), start), (_last(name), end)):
         yield calls.column(calls.static(PLATFORM, "getByte", calls.kind("tinyint"), array, at)).alias(column.strip("`"))

@@ -1,13 +1,12 @@
 """A Bloom filter of the lines that are no valid rows: filled on the one pass, so that a second looks into few others."""
 
-from typing import Any
-
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.scoring import read, session, validate
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import EXPRESSIONS, Calls
 
+BLOOM = "org.apache.spark.util.sketch.BloomFilter"
 REJECTED, FILTER = "_na_rejected", "rejected"
 HASHED = "xxhash64({})".format
 # a bit for so many bytes of input: some ten for each of 1% of lines as short as 30 bytes
@@ -29,16 +28,14 @@ def _filled(calls: Calls, source: read.Source) -> Column:
     # hashed by the aggregate: the method in which a row spends its time has no room for it
     hashed = f"CASE WHEN {REJECTED} IS NOT NULL THEN {HASHED(REJECTED)} END"
     lines_and_bits = (calls.sql(f"{number}L") for number in (bits // BITS_A_LINE, bits))
-    aggregate = calls.jvm.org.apache.spark.sql.catalyst.expressions.aggregate.BloomFilterAggregate
+    aggregate = calls.java(f"{EXPRESSIONS}.aggregate.BloomFilterAggregate")
     return calls.column(aggregate(calls.sql(hashed), *lines_and_bits).toAggregateExpression()).alias(FILTER)
 
 
 def kept(lines: DataFrame, rejected: bytes) -> DataFrame:
     """Those of `lines` that are in the filter, and some that are not."""
     calls = Calls(lines.sparkSession)
-    filled: Any = calls.jvm.org.apache.spark.util.sketch.BloomFilter.readFrom(
-        calls.jvm.java.io.ByteArrayInputStream(rejected)
-    )
-    held = calls.held(filled, "org.apache.spark.util.sketch.BloomFilter")
+    filled = calls.java(BLOOM).readFrom(calls.java("java.io.ByteArrayInputStream")(rejected))
+    held = calls.held(filled, BLOOM)
     within = calls.method(held, "mightContainLong", calls.kind("boolean"), calls.sql(HASHED("line")))
     return lines.where(calls.column(within))

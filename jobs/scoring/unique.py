@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from jobs.contract.header import PACKED
 from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring import predict, read, session, sql, validate
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import SPARK_SQL, Calls
 
 Keys = tuple[tuple[str, ...], ...]
 REPEATED = "_na_repeated"
@@ -17,6 +17,7 @@ LISTS_A_PARTITION = 16
 TASK_BITS = 24
 # columns that are counted on their way
 WATCHED, BEFORE = "_na_watched", "_na_key_before"
+ARRAY = "java.util.concurrent.atomic.AtomicLongArray"
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 # for each task the least key that it may meet, and the first one beyond
 Ranges = list[tuple[int, int]]
@@ -50,9 +51,8 @@ def _one_a_task(frame: DataFrame) -> DataFrame:
     """The first row that each task meets; it reads no further."""
     calls = Calls(frame.sparkSession)
     java: Any = frame
-    catalyst = calls.jvm.org.apache.spark.sql.catalyst
-    one = catalyst.expressions.Literal.create(1, calls.kind("int"))
-    return calls.frame(catalyst.plans.logical.LocalLimit(one, java._jdf.logicalPlan()))
+    limit = calls.java(f"{SPARK_SQL}.catalyst.plans.logical.LocalLimit")
+    return calls.frame(limit(calls.sql("1"), java._jdf.logicalPlan()))
 
 
 def watched(
@@ -89,9 +89,9 @@ def _in_order(records: DataFrame, schema: TableSchema, expected: Ranges) -> tupl
     assert key
     calls = Calls(records.sparkSession)
     number = f"CAST({sql.name(key.name)} AS bigint)"
-    one = calls.jvm.java.util.concurrent.atomic.AtomicLongArray(1)  # an AtomicLong would come here as a Python int
+    one = calls.java(ARRAY)(1)  # an AtomicLong would come here as a Python int
     one.set(0, LEAST)
-    last, here = calls.held(one, "java.util.concurrent.atomic.AtomicLongArray"), calls.sql("0")
+    last, here = calls.held(one, ARRAY), calls.sql("0")
     before = calls.method(last, "getAndSet", calls.kind("bigint"), here, calls.sql(number), lasting=True)
     seen = records.withColumn(BEFORE, F.when(F.expr(validate.VALID), calls.column(before)))
     least, beyond = (f"array({', '.join(f'{n}L' for n in side)})[spark_partition_id()]" for side in zip(*expected))
