@@ -35,49 +35,53 @@ from jobs.scoring import (
     unseen,
     validate,
 )
-from jobs.scoring.prepare import Prepared, look, prepared
+from jobs.scoring.counters import Counters
+from jobs.scoring.prepare import BLANKS, HEADERS, INVALID, OPEN_QUOTES, SUSPECTS, Prepared, look, prepared
 
 ACTIONS, REJECTS = "actions", "rejects"
 Counts = dict[str, int]
 
 
-def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataFrame, list[Observation]]:
-    """A row's whole way from record to line, and what will have been counted on it once the lines are written.
+def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataFrame, Counters, Counters]:
+    """A row's whole way from record to line, and what will have counted the records and the lines once those are written.
 
     `exact` rows settle which of several with one key comes first; without that they all get through.
     """
     schema = agreed.schema
-    seen, keys_seen, told = (Observation(name) for name in ("seen", "keys", "told"))
-    counted, observed = rows.counted, [told]
+    seen = None
     scored = None if rows.exact else direct.score(rows.records, model, agreed.saved)
-    if scored is None:
-        good = validate.good(rows.records.observe(seen, *counted), schema, keep=rows.place)
+    if scored is None:  # the model may leave rows out
+        seen = rows.counters({}, "valid", {})
+        good = validate.good(seen.counting(rows.records), schema, keep=rows.place)
         scored = predict.score(good, model, agreed.saved)
-        counted, observed = [], [seen, told]
     if rows.exact:
-        scored = unique.first_of_each(scored, schema.keys, keys_seen)
-        observed.append(keys_seen)
+        scored = unique.first_of_each(scored, schema.keys)
     decided = decide.actions(unseen.flagged(scored, model), agreed.policy, schema.primary_key)
-    lines = decide.tallied(decide.lines(decided, agreed.policy), agreed.policy, told, *counted)
-    return lines, observed
+    lines = decide.lines(decided, agreed.policy)
+    kinds, amounts = decide.kinds(agreed.policy), decide.amounts(lines)
+    if seen is None:
+        seen = told = rows.counters(kinds, decide.WITHOUT_ACTION, amounts)
+    else:
+        told = Counters(rows.spark, kinds, decide.WITHOUT_ACTION, amounts=amounts)
+    return told.counting(lines).where(decide.PUBLISHED).select("line"), seen, told
 
 
 def write_actions(rows: Prepared, agreed: Agreed, model: PipelineModel, parts: str) -> tuple[read.Source, Counts]:
     """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about."""
     spark = rows.spark
     while True:
-        lines, observed = journey(rows, agreed, model)
+        lines, seen, told = journey(rows, agreed, model)
+        for counters in (seen, told):
+            counters.start()
         with places.noted(spark):
             lines.write.mode("overwrite").text(parts)
-        noted = {name: value for observation in observed for name, value in observation.get.items()}
-        rejected = noted.pop(sieve.FILTER, None)
-        counts = {name: count or 0 for name, count in noted.items()}
-        source = replace(rows.source, records=counts["records"], rejected=rejected)
-        if counts["headers"] < source.csv_files:
+        counts = {**seen.totals(), **told.totals()}
+        source = replace(rows.source, records=seen.rows(), rejected=sieve.merged(seen.beside()))
+        if counts[HEADERS] < source.csv_files:
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
-        if counts["open_quotes"] and not source.broken:
+        if counts[OPEN_QUOTES] and not source.broken:
             rows = prepared(spark, replace(source, broken=read.broken_files(spark, source)), agreed)
-        elif not rows.exact and counts.get("suspects", 1) and unique.suspected(spark, source, agreed.schema):
+        elif not rows.exact and counts.get(SUSPECTS, 1) and unique.suspected(spark, source, agreed.schema):
             rows = prepared(spark, source, agreed, exact=True)
         else:
             return source, counts
@@ -92,43 +96,41 @@ def write_rejects(
     with rejects.collected(spark, source, agreed.schema, agreed.needs.required, scoring) as (found, by_reason):
         lines = rejects.lines(found, sum(by_reason.values()))
         lines.observe(seen, *decide.text_sizes()).write.mode("overwrite").text(parts)
-    return _wanted(seen.get), by_reason
+    counts = {name: count or 0 for name, count in seen.get.items()}  # sums over no rows are null
+    return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), by_reason
 
 
-def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -> tuple[Counts, Wanted]:
-    """Write the lines and the rejected rows, counted; all of it once more if the counts do not add up.
-
-    So it is when a worker is lost on the way: Spark runs a stage again, and what was observed in it counts twice.
-    """
-    for again in (False, True):
-        source, counts = write_actions(rows, agreed, model, run.parts(ACTIONS))
-        rows_read = counts["records"] - counts["blanks"] - source.csv_files
-        left_out = rows_read - counts["lines"] - counts.get("without_action", 0)
-        run.steps.done("score", f"{rows_read:,} rows read, {counts['lines']:,} with an action")
-        rejected, by_reason = Wanted(0, 0, 0), Counts()
-        late = left_out > rows_read - counts["valid"]  # by the model, or after it
-        if left_out or again:  # again: what a wrong count has written is written over
-            source = replace(source, rejected=None) if again else source  # nor is what else was noted to be trusted
-            rejected, by_reason = write_rejects(rows.spark, source, agreed, model if late else None, run.parts(REJECTS))
-            run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
-        actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
-        run.summary.update(rows_read=rows_read, rows_published=counts["lines"])
-        run.summary.update(rows_without_action=counts.get("without_action", 0), rows_rejected=rejected.rows)
-        run.summary.update(rejected_by_reason=by_reason, actions=actions)
-        if rejected.rows == left_out and sum(actions.values()) == counts["lines"]:
-            if late or counts.get("unseen"):
-                all_rows = read.rows(rows.spark, source, agreed.schema)
-                good = validate.check(all_rows, agreed.schema, agreed.needs.required)
-                if found := unseen.categories(good, model):
-                    run.summary["unseen_categories"] = found
-            return counts, rejected
-        run.steps.done("recount", "the counts do not add up, as when a worker is lost")
-    raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
+def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -> tuple[Wanted, Wanted]:
+    """Write the lines and the rejected rows, counted. Raises `HandOffError` if the counts do not add up."""
+    source, counts = write_actions(rows, agreed, model, run.parts(ACTIONS))
+    rows_read = source.records - counts[BLANKS] - source.csv_files
+    actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
+    published = sum(actions.values())
+    left_out = rows_read - published - counts[decide.WITHOUT_ACTION]
+    run.steps.done("score", f"{rows_read:,} rows read, {published:,} with an action")
+    rejected, by_reason = Wanted(0, 0, 0), Counts()
+    late = (
+        left_out > counts[HEADERS] - source.csv_files + counts[OPEN_QUOTES] + counts[INVALID]
+    )  # by the model, or after it
+    if left_out:
+        rejected, by_reason = write_rejects(rows.spark, source, agreed, model if late else None, run.parts(REJECTS))
+        run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
+    run.summary.update(rows_read=rows_read, rows_published=published)
+    run.summary.update(rows_without_action=counts[decide.WITHOUT_ACTION], rows_rejected=rejected.rows)
+    run.summary.update(rejected_by_reason=by_reason, actions=actions)
+    if rejected.rows != left_out:
+        raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
+    if late or counts.get("unseen"):
+        all_rows = read.rows(rows.spark, source, agreed.schema)
+        good = validate.check(all_rows, agreed.schema, agreed.needs.required)
+        if found := unseen.categories(good, model):
+            run.summary["unseen_categories"] = found
+    return Wanted(published, counts["bytes"], published + counts.get("feeds_inside", 0)), rejected
 
 
 def hand_over(rows: Prepared, agreed: Agreed, model: PipelineModel, columns: Mapping[str, str], run: Run) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
-    counts, rejected = write_both(rows, agreed, model, run)
+    actions, rejected = write_both(rows, agreed, model, run)
     reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
     try:
         told = {name: run.summary[name] for name in ("rows_read", "rows_rejected", "rejected_by_reason")}
@@ -136,8 +138,8 @@ def hand_over(rows: Prepared, agreed: Agreed, model: PipelineModel, columns: Map
     except InputRefusedError as error:
         raise run.refused(error, reject_table, rejected) from error
     key = agreed.policy.published_key(agreed.schema.primary_key)
-    action_table = Table(ACTIONS, columns, key, counts["lines"])
-    return run.publish([(action_table, _wanted(counts)), (reject_table, rejected)], agreed.needs.notes)
+    action_table = Table(ACTIONS, columns, key, actions.rows)
+    return run.publish([(action_table, actions), (reject_table, rejected)], agreed.needs.notes)
 
 
 def score(options: Options) -> Mapping[str, Any]:
@@ -192,12 +194,6 @@ def ready(spark: SparkSession, options: Options, agreed: Agreed, steps: Steps) -
     columns = analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)
     steps.done("model", f"model loaded ({len(agreed.saved.stages)} stages), policy checked against its columns")
     return model, columns
-
-
-def _wanted(counts: Mapping[str, int]) -> Wanted:
-    """What was counted of the lines; sums over no rows are null."""
-    lines = counts["lines"] or 0
-    return Wanted(lines, counts["bytes"] or 0, lines + (counts.get("feeds_inside") or 0))
 
 
 EXAMPLE = """\b

@@ -62,6 +62,11 @@ class Calls:
         java = self.java(f"{EXPRESSIONS}.objects.Invoke")
         return java(target, name, kind, self._seq(arguments), self._none, True, False, not lasting)
 
+    def set(self, target: Any, setter: str, value: Any) -> Any:
+        """`target`, once its method `setter`, which has no result, was called with `value`."""
+        java = self.java(f"{EXPRESSIONS}.objects.InitializeJavaBean")
+        return java(target, self._jvm.PythonUtils.toScalaMap({setter: value}))
+
     def column(self, expression: Any) -> Column:
         """`expression` as a column to select."""
         if self._newer:

@@ -3,17 +3,22 @@
 import re
 from typing import Optional
 
-from pyspark.sql import Column, DataFrame, Observation
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy, Rule
 from jobs.scoring import predict, read, sieve, sql, unique, unseen, validate
+from jobs.scoring.counters import Amounts
 
 ACTION = "action"
 CHOSEN = "_na_action"
 OUT = "_na_out "
 FEEDS = "_na_feeds"
+LINE_BYTES = "octet_length(line) + 1"
+PUBLISHED = f"{CHOSEN} IS NOT NULL"
+# how a row that is not published is counted
+WITHOUT_ACTION, FAULTY = "without_action", "faulty"
 # what is counted besides, as far as it is there
 TALLIED = (CHOSEN, predict.FAULT, unseen.KEPT, read.SHAPE, validate.VALID, sieve.REJECTED)
 
@@ -134,30 +139,28 @@ def _not_after(bounds: list[tuple[str, bool, Optional[str], str]]) -> str:
     return f"({before} OR ({same} AND {_not_after(rest)}))"
 
 
-def tallied(lines: DataFrame, policy: Policy, counts: Observation, *more: Column) -> DataFrame:
-    """The lines that are published, as one column; `counts` learns how many rows and bytes, how many of each action, and `more`."""
-    chosen = f"{CHOSEN} IS NOT NULL"
-    tallies = {f"action_{at}": f"{CHOSEN} = {at}" for at in range(len(policy.action_names))}
-    # each aggregate costs every row some 15 ns: none for what cannot be
-    if policy.otherwise is None:
-        tallies["without_action"] = f"{predict.FAULT} IS NULL AND NOT ({chosen})"
+def kinds(policy: Policy) -> dict[str, str]:
+    """The kinds by which rows with an action or a fault are counted; those left are `WITHOUT_ACTION`."""
+    return {
+        **{f"action_{at}": f"{CHOSEN} = {at}" for at in range(len(policy.action_names))},
+        FAULTY: f"{predict.FAULT} IS NOT NULL",
+    }
+
+
+def amounts(lines: DataFrame) -> Amounts:
+    """What is added up of the lines that are published, as in `text_sizes`, and of the rows that are `unseen`."""
+    wanted = {"bytes": (F.expr(PUBLISHED), LINE_BYTES)}
+    if FEEDS in lines.columns:
+        wanted["feeds_inside"] = (F.expr(f"{PUBLISHED} AND {FEEDS} > 0"), FEEDS)
     if unseen.KEPT in lines.columns:
-        tallies["unseen"] = unseen.KEPT
-    counted = [F.expr(f"count_if({test})").alias(name) for name, test in tallies.items()]
-    sizes = text_sizes(chosen, FEEDS if FEEDS in lines.columns else "0")
-    return lines.observe(counts, *counted, *sizes, *more).where(chosen).select("line")
+        wanted["unseen"] = (F.col(unseen.KEPT), f"CAST({unseen.KEPT} AS bigint)")
+    return wanted
 
 
-def text_sizes(chosen: str = "true", feeds: str = "") -> list[Column]:
-    """Aggregates over column `line`: how many, the bytes and the line feeds that the chosen lines make as text.
-
-    `feeds` is SQL for how many line feeds stand inside a line, where that is known; `feeds_inside` is left out for 0.
-    """
-    wanted = {"bytes": "octet_length(line) + 1", "feeds_inside": feeds or _feeds("line")}
-    sums = [
-        F.expr(f"sum(CASE WHEN {chosen} THEN {size} END)").alias(name) for name, size in wanted.items() if size != "0"
-    ]
-    return [F.expr(f"count_if({chosen})").alias("lines"), *sums]
+def text_sizes() -> list[Column]:
+    """Aggregates over column `line`: how many, and the bytes and the line feeds inside that they make as text."""
+    sums = {"bytes": LINE_BYTES, "feeds_inside": _feeds("line")}
+    return [F.count(F.lit(1)).alias("lines"), *(F.expr(f"sum({size})").alias(name) for name, size in sums.items())]
 
 
 def _feeds(text: str) -> str:

@@ -2,25 +2,34 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
+from typing import Any, Optional
 
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import Layout
 from jobs.scoring import read, sieve, unique, validate
+from jobs.scoring.counters import Amounts, Counters
+
+# records that are no valid rows, by kind
+HEADERS, BLANKS, OPEN_QUOTES, INVALID = "headers", "blanks", "open_quotes", "invalid"
+SUSPECTS = "suspects"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """`records` of `source` as `validate.judged` gives them, and `counted`, the aggregates that are wanted of them.
+    """`records` of `source` as `validate.judged` gives them, with what is looked at when they are counted.
 
-    With `exact` they have their place besides, so that the first of several with one key can be told.
+    `rejected` is a Bloom filter for the lines that are no valid rows, `suspect` tells whether a key may be another's, each where
+    there is to be one; and `gathered` are aggregates of all keys, where those are few. With `exact` records have their place
+    besides, so that the first of several with one key can be told.
     """
 
     source: read.Source
     records: DataFrame
-    counted: list[Column]
+    rejected: Optional[Any]
+    suspect: Optional[Column]
+    gathered: list[Column]
     exact: bool
 
     @property
@@ -32,6 +41,23 @@ class Prepared:
     def place(self) -> tuple[str, ...]:
         """The columns that tell a record's place, where it has one."""
         return read.PLACE if self.exact else ()
+
+    def counters(self, kinds: dict[str, str], last: str, amounts: Amounts) -> Counters:
+        """What counts the records that are no valid rows by kind, and those that are by `kinds`, with `amounts` of them.
+
+        Those whose key may be another's are `SUSPECTS` besides; without that count there is no proof that no key comes twice.
+        """
+        shapes = {HEADERS: read.HEADER, BLANKS: read.BLANK, OPEN_QUOTES: read.OPEN_QUOTE}
+        all_kinds = {kind: f"{read.SHAPE} = {code}" for kind, code in shapes.items()}
+        all_kinds |= {INVALID: f"NOT {validate.VALID}", **kinds}
+        if self.suspect is not None:
+            amounts = {**amounts, SUSPECTS: (self.suspect, "1")}
+        beside, more = None, list[Column]()
+        if self.rejected:
+            beside, more = sieve.held(self.rejected), [sieve.noted(self.spark, self.rejected)]
+        return Counters(
+            self.spark, all_kinds, last, amounts=amounts, beside=beside, more=more, aggregates=self.gathered
+        )
 
 
 def look(
@@ -54,12 +80,11 @@ def prepared(
     sieved = read.one_scan(source) and not exact
     keep = read.PLACE if exact else (read.LINE,) if sieved else ()
     rows = read.rows(spark, source, agreed.schema, keep=keep)
-    records = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep)
-    counted = validate.shapes()
+    records, gathered = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep), list[Column]()
     if sieved:
-        records, rejected = sieve.watched(records, source)
-        counted.append(rejected)
+        records = sieve.watched(records)
     if not exact:
-        records, suspects = unique.watched(records, source, agreed.schema, expected)
-        counted += suspects
-    return Prepared(source, records, counted, exact)
+        records, gathered = unique.watched(records, source, agreed.schema, expected)
+    rejected = sieve.empty(spark, source) if sieved else None
+    suspect = unique.suspect(spark, expected) if expected and unique.WATCHED in records.columns else None
+    return Prepared(source, records, rejected, suspect, gathered, exact)

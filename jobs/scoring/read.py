@@ -46,7 +46,7 @@ class Source:
     size: int
     broken: frozenset[str] = frozenset()
     records: int = 0
-    rejected: Optional[bytes] = None
+    rejected: Optional[Any] = None
 
     @property
     def packed(self) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any, Optional
 
-from pyspark.sql import Column, DataFrame, Observation, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
 from jobs.contract.header import PACKED
@@ -15,8 +15,8 @@ REPEATED = "_na_repeated"
 # lists of hashes that fit a core's cache
 LISTS_A_PARTITION = 16
 TASK_BITS = 24
-# columns that are counted on their way
-WATCHED, BEFORE = "_na_watched", "_na_key_before"
+# what is looked at when a record is counted
+WATCHED = "_na_watched"
 ARRAY = "java.util.concurrent.atomic.AtomicLongArray"
 LEAST, MOST = -(1 << 63), (1 << 63) - 1
 # for each task the least key that it may meet, and the first one beyond
@@ -58,13 +58,19 @@ def _one_a_task(frame: DataFrame) -> DataFrame:
 def watched(
     records: DataFrame, source: read.Source, schema: TableSchema, expected: Optional[Ranges]
 ) -> tuple[DataFrame, list[Column]]:
-    """`records` with columns that start with `WATCHED`, and the aggregate `suspects` of them: 0 proves that no key comes twice.
+    """`records` with the keys that are `WATCHED`, and what tells of them.
 
-    Without `expected` ranges, and where there are too many keys to gather, there is no such proof, and no aggregate.
+    With `expected` ranges that is a valid record's key: none that is `suspect` proves that no key comes twice. Few keys are gathered,
+    and an aggregate `suspects` tells how many come twice. Of others there is no such proof, neither column nor aggregate.
     """
     if schema.keys and _few(source):
         return _gathered(records, schema)
-    return _in_order(records, schema, expected) if expected else (records, [])
+    key = _whole_number(schema)
+    if not expected or not key:
+        return records, []
+    return records.withColumn(
+        WATCHED, F.expr(f"CASE WHEN {validate.VALID} THEN CAST({sql.name(key.name)} AS bigint) END")
+    ), []
 
 
 def _few(source: read.Source) -> bool:
@@ -83,21 +89,16 @@ def _gathered(records: DataFrame, schema: TableSchema) -> tuple[DataFrame, list[
     return records.selectExpr("*", *hashes), [F.expr(repeated).alias("suspects")]
 
 
-def _in_order(records: DataFrame, schema: TableSchema, expected: Ranges) -> tuple[DataFrame, list[Column]]:
-    """Whether each key is above the one before it in its task, and within the task's range; the ranges are apart."""
-    key = _whole_number(schema)
-    assert key
-    calls = Calls(records.sparkSession)
-    number = f"CAST({sql.name(key.name)} AS bigint)"
+def suspect(spark: SparkSession, expected: Ranges) -> Column:
+    """Of what is `WATCHED`: whether a key is not above the one before it in its task, or not within its range; these are apart."""
+    calls = Calls(spark)
     one = calls.java(ARRAY)(1)  # an AtomicLong would come here as a Python int
     one.set(0, LEAST)
-    last, here = calls.held(one, ARRAY), calls.sql("0")
-    before = calls.method(last, "getAndSet", calls.kind("bigint"), here, calls.sql(number), lasting=True)
-    seen = records.withColumn(BEFORE, F.when(F.expr(validate.VALID), calls.column(before)))
+    place = calls.sql("0"), calls.sql(WATCHED)
+    before = calls.method(calls.held(one, ARRAY), "getAndSet", calls.kind("bigint"), *place, lasting=True)
     least, beyond = (f"array({', '.join(f'{n}L' for n in side)})[spark_partition_id()]" for side in zip(*expected))
-    fine = f"coalesce({number} > {BEFORE} AND {number} >= {least} AND {number} < {beyond}, false)"
-    suspect = F.expr(f"{validate.VALID} AND NOT {fine}")
-    return seen.withColumn(WATCHED, suspect).drop(BEFORE), [F.expr(f"count_if({WATCHED})").alias("suspects")]
+    within = F.expr(f"coalesce({WATCHED} >= {least} AND {WATCHED} < {beyond}, false)")
+    return F.col(WATCHED).isNotNull() & ~((F.col(WATCHED) > calls.column(before)) & within)
 
 
 def suspected(spark: SparkSession, source: read.Source, schema: TableSchema) -> bool:
@@ -128,10 +129,9 @@ def _suspected(hashes: DataFrame, lists: int) -> bool:
     return not across.where("n > size(array_distinct(all))").isEmpty()
 
 
-def first_of_each(scored: DataFrame, keys: Keys, counts: Observation) -> DataFrame:
-    """`scored` without the later copies of any key; `counts` learns how many those were."""
-    later = F.expr(f"sum(CASE WHEN {REPEATED} IS NULL THEN 0 ELSE 1 END)").alias("repeated")
-    return repeats(scored, keys).observe(counts, later).where(f"{REPEATED} IS NULL").drop(REPEATED)
+def first_of_each(scored: DataFrame, keys: Keys) -> DataFrame:
+    """`scored` without the later copies of any key."""
+    return repeats(scored, keys).where(f"{REPEATED} IS NULL").drop(REPEATED)
 
 
 def repeats(scored: DataFrame, keys: Keys) -> DataFrame:

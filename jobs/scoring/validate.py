@@ -3,7 +3,7 @@
 import uuid
 from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
@@ -29,7 +29,7 @@ def check(rows: DataFrame, schema: TableSchema, required: frozenset[str], *, kee
 
 
 def good(records: DataFrame, schema: TableSchema, *, keep: tuple[str, ...] = ()) -> DataFrame:
-    """Those of what `judged` gave that are valid; it has to be observed in between, as by `fenced`."""
+    """Those of what `judged` gave that are valid; it has to be counted or observed in between, as by `fenced`."""
     return records.where(VALID).select(*map(sql.name, schema.names), *keep)
 
 
@@ -77,13 +77,6 @@ def _is_binary_number(field: Field) -> bool:
 def fenced(frame: DataFrame) -> DataFrame:
     """`frame`, observed: Spark would push a filter on it below the split, copying every expression that it is made of."""
     return frame.observe(f"fence {uuid.uuid4()}", F.count(F.lit(1)).alias("rows"))
-
-
-def shapes() -> list[Column]:
-    """Aggregates: how many records there are of each shape, and how many of them are valid."""
-    tests = {"headers": read.HEADER, "blanks": read.BLANK, "open_quotes": read.OPEN_QUOTE}
-    counted = [F.expr(f"count_if({read.SHAPE} = {code})").alias(name) for name, code in tests.items()]
-    return [F.count(F.lit(1)).alias("records"), F.expr(f"count_if({VALID})").alias("valid"), *counted]
 
 
 def _raw(field: Field) -> str:

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pyspark
+import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs import score
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import predict, prepare, rejects
+from jobs.scoring import predict, prepare, rejects, session, unique
 from tests.support.runs import REPO, SCHEMA
 
 # DontCompileHugeMethods, HugeMethodLimit: the JVM's own figures
@@ -19,7 +20,12 @@ COMPILED_BYTES = 8000
 EXAMPLE = REPO / "examples/housing"
 
 
-def test_no_method_of_the_example_is_left_to_the_interpreter(spark: SparkSession, housing_model: Path) -> None:
+@pytest.mark.parametrize("keys", ["gathered", "in-order"])
+def test_no_method_of_the_example_is_left_to_the_interpreter(
+    keys: str, spark: SparkSession, housing_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if keys == "in-order":
+        monkeypatch.setattr(session, "SMALL_BYTES", 0)
     schema = table_schema.parse(SCHEMA.read_text(), str(SCHEMA))
     rules = policy.parse((EXAMPLE / "policy.json").read_text(), "policy.json")
     saved = saved_model.parse(inputs.model_metadata(str(housing_model)), str(housing_model))
@@ -27,7 +33,8 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(spark: SparkSession
     agreed = Agreed(schema, rules, gates.Gates("0", 1, {}), saved, needs)
     found = inputs.find((str(EXAMPLE / "input.csv"),))
     rows = prepare.look(spark, found.layouts(schema), [], agreed, size=found.size)
-    lines, _ = score.journey(rows, agreed, predict.load(spark, str(housing_model), saved))
+    assert (unique.WATCHED in rows.records.columns) is (keys == "in-order")
+    lines, *_ = score.journey(rows, agreed, predict.load(spark, str(housing_model), saved))
     rejected = rejects._among_all_rows(spark, rows.source, schema, needs.required, None)[0]
     for frame in (lines, rejected):
         sizes = method_sizes(spark, frame)

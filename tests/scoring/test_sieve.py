@@ -4,11 +4,12 @@ import json
 import random
 from pathlib import Path
 
-from pyspark.sql import Observation, SparkSession
+from pyspark.sql import SparkSession
 
 from jobs.contract import table_schema
 from jobs.handoff import inputs
 from jobs.scoring import read, sieve, validate
+from jobs.scoring.counters import Counters
 from tests.conftest import XS
 
 BAD, ROWS = 300, 30_000
@@ -24,11 +25,12 @@ def test_the_rejected_lines_get_through_and_hardly_any_other(spark: SparkSession
     found = inputs.find((str(tmp_path),))
     source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
     rows = read.rows(spark, source, schema, keep=(read.LINE,))
-    records, rejected = sieve.watched(validate.judged(rows, schema, frozenset(), keep=(read.LINE,)), source)
-    seen = Observation("seen")
-    records.observe(seen, rejected).write.format("noop").mode("overwrite").save()
+    records = sieve.watched(validate.judged(rows, schema, frozenset(), keep=(read.LINE,)))
+    empty = sieve.empty(spark, source)
+    seen = Counters(spark, {}, "row", beside=sieve.held(empty), more=[sieve.noted(spark, empty)])
+    seen.counting(records).write.format("noop").mode("overwrite").save()
     ((_, every),) = read.csv_lines(spark, source, located=False)
-    kept = [row[0] for row in sieve.kept(every.select("line"), seen.get[sieve.FILTER]).collect()]
+    kept = [row[0] for row in sieve.kept(every.select("line"), sieve.merged(seen.beside())).collect()]
     # the header and the blank line are no valid rows either; what is to be made of them is not for the filter to say
     assert set(bad) | {"id,x", ""} <= set(kept)
     assert len(kept) < BAD + 2 + 0.02 * ROWS

@@ -1,0 +1,111 @@
+"""Counters of rows, held by each task within the generated code that works its rows out (docs/decisions/0015).
+
+An observation, Spark's own means, parts that code where it stands, and takes some 15 ns a row for each count.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any, Optional
+
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.scoring.calls import Calls
+
+ARRAY = "java.util.concurrent.atomic.AtomicLongArray"
+ACCUMULATOR = "org.apache.spark.util.CollectionAccumulator"
+# the first place of a task's array: its number, from 1
+TASK = "0"
+# a row's kind, from 1
+KIND, COUNTED = "_na_kind", "_na_counted"
+Amounts = dict[str, tuple[Column, str]]
+
+
+class Counters:
+    """Counts rows by kind, each of the first kind whose SQL condition it meets or else of the last; and adds up `amounts`.
+
+    These are conditions and SQL of how much is added where they hold, by name. `beside` is a Java object (with its class) that each
+    task fills a copy of, by a column `more` that is true; and `aggregates` are observed, which no counter could work out.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        kinds: dict[str, str],
+        last: str,
+        *,
+        amounts: Optional[Amounts] = None,
+        beside: Optional[tuple[Any, str]] = None,
+        more: Sequence[Column] = (),
+        aggregates: Sequence[Column] = (),
+    ) -> None:
+        """For frames of `spark`; one object counts at one place of one frame."""
+        context: Any = spark.sparkContext
+        self._calls = Calls(spark)
+        self._kinds, self._last, self._amounts = kinds, last, amounts or {}
+        self._names = (*kinds, last, *self._amounts)
+        array = self._calls.java(ARRAY)(len(self._names) + 1), ARRAY
+        self._held = [self._calls.held(*it) for it in (array, beside) if it]
+        # each task puts its copies in when it meets its first row; they come to the driver with its result, as it left them
+        self._sent = [context._jsc.sc().collectionAccumulator() for _ in self._held]
+        self._more, self._aggregates, self._observed = more, aggregates, Observation()
+
+    def counting(self, frame: DataFrame) -> DataFrame:
+        """`frame`, each row of which is counted when what comes of it is written. No filter behind it is pushed in front of it."""
+        if self._aggregates:
+            frame = frame.observe(self._observed, *self._aggregates)
+        cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(self._kinds.values(), 1))
+        kind = f"CASE {cases} ELSE {self._place(self._last)} END" if cases else self._place(self._last)
+        first = F.when(self._change("getAndSet", TASK, "spark_partition_id() + 1L") == 0, self._send()).otherwise(True)
+        counted = [F.when(self._change("getAndAdd", KIND, "1L") == 0, first).otherwise(True)]
+        for name, (when, amount) in self._amounts.items():
+            added = self._change("getAndAdd", self._place(name), amount)
+            counted.append(F.when(when, added >= 0).otherwise(True))
+        kinds = frame.withColumn(KIND, F.expr(kind)).withColumn(COUNTED, _all([*counted, *self._more]))
+        # where each of its columns is used twice, a step gets a method of its own: that in which a row spends its time has no room
+        return kinds.where(f"{COUNTED} AND {KIND} > 0").drop(KIND, COUNTED)
+
+    def start(self) -> None:
+        """Forget what jobs so far have counted."""
+        for sent in self._sent:
+            sent.reset()
+
+    def totals(self) -> dict[str, int]:
+        """What has been counted since, by kind and amount, and observed."""
+        # a task that was run again, as its machine was lost, counts once: with what it counted last
+        tasks = {task: counts for task, *counts in json.loads(self._sent[0].value().toString())}
+        totals = {name: sum(counts[at] for counts in tasks.values()) for at, name in enumerate(self._names)}
+        return {**totals, **(self._observed.get if self._aggregates else {})}
+
+    def rows(self) -> int:
+        """How many rows have been counted since."""
+        totals = self.totals()
+        return sum(totals[name] for name in (*self._kinds, self._last))
+
+    def beside(self) -> list[Any]:
+        """The tasks' copies of what was `beside`."""
+        return list(self._sent[1].value()) if len(self._sent) > 1 else []
+
+    def _place(self, name: str) -> str:
+        return str(self._names.index(name) + 1)
+
+    def _change(self, method: str, place: str, value: str) -> Column:
+        """What stands at a place of the array, before it is changed."""
+        calls = self._calls
+        given = calls.sql(place), calls.sql(f"CAST({value} AS bigint)")
+        return calls.column(calls.method(self._held[0], method, calls.kind("bigint"), *given, lasting=True))
+
+    def _send(self) -> Column:
+        """Put the task's copies into the accumulators; true. `add` has no result, so it is called as a setter is."""
+        calls, filled = self._calls, list[Column]()
+        for sent, held in zip(self._sent, self._held):
+            put = calls.set(calls.held(sent, ACCUMULATOR), "add", held)
+            filled.append(~calls.column(calls.method(put, "isZero", calls.kind("boolean"), lasting=True)))
+        return _all(filled)
+
+
+def _all(conditions: list[Column]) -> Column:
+    first, *others = conditions
+    for condition in others:
+        first = first & condition
+    return first
