@@ -10,7 +10,7 @@ import pytest
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.scoring import unique
+from jobs.scoring import session, unique
 from tests.conftest import XS, XS_POLICY
 from tests.support import models
 from tests.support.runs import Ended, Score
@@ -30,6 +30,7 @@ def looked_closer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         begun.touch()
         return first_of_each(*given)
 
+    monkeypatch.setattr(session, "SMALL_BYTES", 0)  # below that all keys are gathered, and none of these comes twice
     monkeypatch.setattr(unique, "suspected", lambda *_: True)
     monkeypatch.setattr(unique, "first_of_each", noted)
     return begun
@@ -66,8 +67,7 @@ def fragile(spark: SparkSession, tmp_path: Path) -> Callable[[Callable[[float], 
 def test_a_task_that_dies_after_half_its_work_is_done_again_and_counted_once(
     closer: bool, fragile: Callable[..., Score], tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    if closer:
-        request.getfixturevalue("looked_closer")
+    begun = request.getfixturevalue("looked_closer") if closer else tmp_path
     died = tmp_path / "died"
 
     def dies_once(x: float) -> float:
@@ -80,7 +80,7 @@ def test_a_task_that_dies_after_half_its_work_is_done_again_and_counted_once(
     text = "id,x\nbad,row\n" + "".join(f"{n:05d},{n}\n" for n in range(ROWS))
     (tmp_path / "in.csv").write_text(text)
     ended = fragile(dies_once)(input=tmp_path / "in.csv")
-    assert died.exists()
+    assert died.exists() and begun.exists()
     counted_once(ended)
 
 
@@ -117,7 +117,7 @@ def test_a_stage_that_runs_again_because_its_output_was_lost_is_counted_once(
     losing = threading.Thread(target=lose, daemon=True)
     losing.start()
     ended = score(input=tmp_path / "in")
-    assert lost.exists()
+    assert lost.exists() and looked_closer.exists()
     lost.touch()
     losing.join()
     counted_once(ended)
