@@ -80,7 +80,8 @@ def test_a_task_that_dies_after_half_its_work_is_done_again_and_counted_once(
     text = "id,x\nbad,row\n" + "".join(f"{n:05d},{n}\n" for n in range(ROWS))
     (tmp_path / "in.csv").write_text(text)
     ended = fragile(dies_once)(input=tmp_path / "in.csv")
-    assert died.exists() and begun.exists()
+    assert died.exists()
+    assert begun.exists()
     counted_once(ended)
 
 
@@ -117,7 +118,8 @@ def test_a_stage_that_runs_again_because_its_output_was_lost_is_counted_once(
     losing = threading.Thread(target=lose, daemon=True)
     losing.start()
     ended = score(input=tmp_path / "in")
-    assert lost.exists() and looked_closer.exists()
+    assert lost.exists()
+    assert looked_closer.exists()
     lost.touch()
     losing.join()
     counted_once(ended)
