@@ -35,8 +35,8 @@ from jobs.scoring import (
     unseen,
     validate,
 )
-from jobs.scoring.counters import Counters
-from jobs.scoring.prepare import BLANKS, HEADERS, INVALID, OPEN_QUOTES, SUSPECTS, Prepared, look, prepared
+from jobs.scoring.counters import SUSPECTS, Counters
+from jobs.scoring.prepare import BLANKS, HEADERS, INVALID, OPEN_QUOTES, Prepared, look, prepared
 
 ACTIONS, REJECTS = "actions", "rejects"
 Counts = dict[str, int]

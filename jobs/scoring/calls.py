@@ -3,7 +3,7 @@
 from typing import Any
 
 from py4j.java_gateway import JavaClass
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, SparkSession
 
 SPARK_SQL = "org.apache.spark.sql"
 EXPRESSIONS = f"{SPARK_SQL}.catalyst.expressions"
@@ -14,7 +14,6 @@ class Calls:
 
     def __init__(self, spark: SparkSession) -> None:
         """For columns of frames of `spark`."""
-        self._spark = spark
         context: Any = spark.sparkContext
         session: Any = spark
         self._jvm: Any = context._jvm
@@ -72,12 +71,6 @@ class Calls:
         if self._newer:
             return Column(self.java(f"{SPARK_SQL}.classic.ExpressionUtils").column(expression))
         return Column(self.java(f"{SPARK_SQL}.Column")(expression))
-
-    def frame(self, plan: Any) -> DataFrame:
-        """A logical plan as a frame."""
-        session: Any = self._spark
-        dataset = self.java(f"{SPARK_SQL}.classic.Dataset" if self._newer else f"{SPARK_SQL}.Dataset")
-        return DataFrame(dataset.ofRows(session._jsparkSession, plan), self._spark)
 
     def _class(self, name: str) -> Any:
         return self.java("java.lang.Class").forName(name, True, self._loader)

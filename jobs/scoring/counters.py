@@ -5,7 +5,7 @@ An observation, Spark's own means, parts that code where it stands, and takes so
 
 import json
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
@@ -16,6 +16,9 @@ ARRAY = "java.util.concurrent.atomic.AtomicLongArray"
 ACCUMULATOR = "org.apache.spark.util.CollectionAccumulator"
 # the first place of a task's array: its number, from 1
 TASK = "0"
+# where no number has been yet
+LEAST = -(1 << 63)
+SUSPECTS, FIRST, LAST = "suspects", "first", "last"
 # a row's kind, from 1
 KIND, COUNTED = "_na_kind", "_na_counted"
 Amounts = dict[str, tuple[Column, str]]
@@ -24,8 +27,10 @@ Amounts = dict[str, tuple[Column, str]]
 class Counters:
     """Counts rows by kind, each of the first kind whose SQL condition it meets or else of the last; and adds up `amounts`.
 
-    These are conditions and SQL of how much is added where they hold, by name. `beside` is a Java object (with its class) that each
-    task fills a copy of, by a column `more` that is true; and `aggregates` are observed, which no counter could work out.
+    These are conditions and SQL of how much is added where they hold, by name. `ascending` is a column of whole numbers, of which
+    those are `SUSPECTS` that are not above the one before, in their task or in the tasks one after another by their first number.
+    `beside` is a Java object (with its class) that each task fills a copy of, by a column `more` that is true; and `aggregates` are
+    observed, which no counter could work out.
     """
 
     def __init__(
@@ -35,6 +40,7 @@ class Counters:
         last: str,
         *,
         amounts: Optional[Amounts] = None,
+        ascending: Optional[str] = None,
         beside: Optional[tuple[Any, str]] = None,
         more: Sequence[Column] = (),
         aggregates: Sequence[Column] = (),
@@ -43,9 +49,12 @@ class Counters:
         context: Any = spark.sparkContext
         self._calls = Calls(spark)
         self._kinds, self._last, self._amounts = kinds, last, amounts or {}
-        self._names = (*kinds, last, *self._amounts)
-        array = self._calls.java(ARRAY)(len(self._names) + 1), ARRAY
-        self._held = [self._calls.held(*it) for it in (array, beside) if it]
+        self._ascending, order = ascending, (SUSPECTS, FIRST, LAST) if ascending else ()
+        self._names = (*kinds, last, *self._amounts, *order)
+        array = self._calls.java(ARRAY)(len(self._names) + 1)
+        for name in order[1:]:
+            array.set(self._place(name), LEAST)
+        self._held = [self._calls.held(*it) for it in ((array, ARRAY), beside) if it]
         # each task puts its copies in when it meets its first row; they come to the driver with its result, as it left them
         self._sent = [context._jsc.sc().collectionAccumulator() for _ in self._held]
         self._more, self._aggregates, self._observed = more, aggregates, Observation()
@@ -55,12 +64,13 @@ class Counters:
         if self._aggregates:
             frame = frame.observe(self._observed, *self._aggregates)
         cases = " ".join(f"WHEN {condition} THEN {number}" for number, condition in enumerate(self._kinds.values(), 1))
-        kind = f"CASE {cases} ELSE {self._place(self._last)} END" if cases else self._place(self._last)
+        kind = f"CASE {cases} ELSE {self._place(self._last)} END" if cases else f"{self._place(self._last)}"
         first = F.when(self._change("getAndSet", TASK, "spark_partition_id() + 1L") == 0, self._send()).otherwise(True)
         counted = [F.when(self._change("getAndAdd", KIND, "1L") == 0, first).otherwise(True)]
         for name, (when, amount) in self._amounts.items():
-            added = self._change("getAndAdd", self._place(name), amount)
-            counted.append(F.when(when, added >= 0).otherwise(True))
+            counted.append(F.when(when, self._add(name, amount)).otherwise(True))
+        if self._ascending:
+            counted.append(F.when(F.col(self._ascending).isNotNull(), self._in_order(self._ascending)).otherwise(True))
         kinds = frame.withColumn(KIND, F.expr(kind)).withColumn(COUNTED, _all([*counted, *self._more]))
         # where each of its columns is used twice, a step gets a method of its own: that in which a row spends its time has no room
         return kinds.where(f"{COUNTED} AND {KIND} > 0").drop(KIND, COUNTED)
@@ -75,6 +85,10 @@ class Counters:
         # a task that was run again, as its machine was lost, counts once: with what it counted last
         tasks = {task: counts for task, *counts in json.loads(self._sent[0].value().toString())}
         totals = {name: sum(counts[at] for counts in tasks.values()) for at, name in enumerate(self._names)}
+        if self._ascending:
+            del totals[FIRST], totals[LAST]
+            spans = sorted((first, last) for *_, first, last in tasks.values() if last > LEAST)
+            totals[SUSPECTS] += sum(last >= first for (_, last), (first, _) in zip(spans, spans[1:]))
         return {**totals, **(self._observed.get if self._aggregates else {})}
 
     def rows(self) -> int:
@@ -86,14 +100,26 @@ class Counters:
         """The tasks' copies of what was `beside`."""
         return list(self._sent[1].value()) if len(self._sent) > 1 else []
 
-    def _place(self, name: str) -> str:
-        return str(self._names.index(name) + 1)
+    def _place(self, name: str) -> int:
+        return self._names.index(name) + 1
 
-    def _change(self, method: str, place: str, value: str) -> Column:
+    def _add(self, name: str, amount: str) -> Column:
+        """Add to a count, none of which is ever less than 0; true."""
+        return self._change("getAndAdd", self._place(name), amount) >= 0
+
+    def _in_order(self, column: str) -> Column:
+        """Compare with the number before; true."""
+        none_yet = self._change("get", self._place(FIRST)) == LEAST
+        first = F.when(none_yet, self._change("getAndSet", self._place(FIRST), column) == LEAST).otherwise(True)
+        above = F.col(column) > self._change("getAndSet", self._place(LAST), column)
+        return first & F.when(above, True).otherwise(self._add(SUSPECTS, "1"))
+
+    def _change(self, method: str, place: Union[int, str], *values: str) -> Column:
         """What stands at a place of the array, before it is changed."""
         calls = self._calls
-        given = calls.sql(place), calls.sql(f"CAST({value} AS bigint)")
-        return calls.column(calls.method(self._held[0], method, calls.kind("bigint"), *given, lasting=True))
+        given = (calls.sql(f"CAST({value} AS bigint)") for value in values)
+        at = calls.sql(str(place))
+        return calls.column(calls.method(self._held[0], method, calls.kind("bigint"), at, *given, lasting=True))
 
     def _send(self) -> Column:
         """Put the task's copies into the accumulators; true. `add` has no result, so it is called as a setter is."""

@@ -13,22 +13,20 @@ from jobs.scoring.counters import Amounts, Counters
 
 # records that are no valid rows, by kind
 HEADERS, BLANKS, OPEN_QUOTES, INVALID = "headers", "blanks", "open_quotes", "invalid"
-SUSPECTS = "suspects"
 
 
 @dataclass(frozen=True)
 class Prepared:
     """`records` of `source` as `validate.judged` gives them, with what is looked at when they are counted.
 
-    `rejected` is a Bloom filter for the lines that are no valid rows, `suspect` tells whether a key may be another's, each where
-    there is to be one; and `gathered` are aggregates of all keys, where those are few. With `exact` records have their place
-    besides, so that the first of several with one key can be told.
+    `rejected` is a Bloom filter for the lines that are no valid rows, where there is to be one, and `gathered` are aggregates of
+    all keys, where those are few. With `exact` records have their place besides, so that the first of several with one key can
+    be told.
     """
 
     source: read.Source
     records: DataFrame
     rejected: Optional[Any]
-    suspect: Optional[Column]
     gathered: list[Column]
     exact: bool
 
@@ -45,37 +43,36 @@ class Prepared:
     def counters(self, kinds: dict[str, str], last: str, amounts: Amounts) -> Counters:
         """What counts the records that are no valid rows by kind, and those that are by `kinds`, with `amounts` of them.
 
-        Those whose key may be another's are `SUSPECTS` besides; without that count there is no proof that no key comes twice.
+        Those whose key may be another's are `SUSPECTS` besides: none of them, and no key comes twice. Without that count there is no
+        such proof.
         """
         shapes = {HEADERS: read.HEADER, BLANKS: read.BLANK, OPEN_QUOTES: read.OPEN_QUOTE}
         all_kinds = {kind: f"{read.SHAPE} = {code}" for kind, code in shapes.items()}
         all_kinds |= {INVALID: f"NOT {validate.VALID}", **kinds}
-        if self.suspect is not None:
-            amounts = {**amounts, SUSPECTS: (self.suspect, "1")}
+        watched = unique.WATCHED if unique.WATCHED in self.records.columns else None
         beside, more = None, list[Column]()
         if self.rejected:
             beside, more = sieve.held(self.rejected), [sieve.noted(self.spark, self.rejected)]
         return Counters(
-            self.spark, all_kinds, last, amounts=amounts, beside=beside, more=more, aggregates=self.gathered
+            self.spark,
+            all_kinds,
+            last,
+            amounts=amounts,
+            ascending=watched,
+            beside=beside,
+            more=more,
+            aggregates=self.gathered,
         )
 
 
 def look(
     spark: SparkSession, layouts: Mapping[Layout, list[str]], parquet: list[str], agreed: Agreed, *, size: int
 ) -> Prepared:
-    """Look at the files, `size` bytes in all, as far as it goes without reading them: at the first key of each task."""
-    source = read.source(spark, layouts, parquet, agreed.schema, size=size)
-    return prepared(spark, source, agreed, expected=unique.ranges(spark, source, agreed.schema))
+    """Look at the files, `size` bytes in all, as far as it goes without reading them."""
+    return prepared(spark, read.source(spark, layouts, parquet, agreed.schema, size=size), agreed)
 
 
-def prepared(
-    spark: SparkSession,
-    source: read.Source,
-    agreed: Agreed,
-    *,
-    expected: Optional[unique.Ranges] = None,
-    exact: bool = False,
-) -> Prepared:
+def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact: bool = False) -> Prepared:
     """The records of `source`, with a proof on the way that no key comes twice where one is to be had."""
     sieved = read.one_scan(source) and not exact
     keep = read.PLACE if exact else (read.LINE,) if sieved else ()
@@ -84,7 +81,5 @@ def prepared(
     if sieved:
         records = sieve.watched(records)
     if not exact:
-        records, gathered = unique.watched(records, source, agreed.schema, expected)
-    rejected = sieve.empty(spark, source) if sieved else None
-    suspect = unique.suspect(spark, expected) if expected and unique.WATCHED in records.columns else None
-    return Prepared(source, records, rejected, suspect, gathered, exact)
+        records, gathered = unique.watched(records, source, agreed.schema)
+    return Prepared(source, records, sieve.empty(spark, source) if sieved else None, gathered, exact)

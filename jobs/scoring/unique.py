@@ -1,6 +1,6 @@
 """No key twice: proven by the keys' order, or else a look for suspects, and the exact choice of the first row if there are any."""
 
-from typing import Any, Optional
+from typing import Optional
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from jobs.contract.header import PACKED
 from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring import predict, read, session, sql, validate
-from jobs.scoring.calls import SPARK_SQL, Calls
+from jobs.scoring.counters import SUSPECTS
 
 Keys = tuple[tuple[str, ...], ...]
 REPEATED = "_na_repeated"
@@ -17,28 +17,6 @@ LISTS_A_PARTITION = 16
 TASK_BITS = 24
 # what is looked at when a record is counted
 WATCHED = "_na_watched"
-ARRAY = "java.util.concurrent.atomic.AtomicLongArray"
-LEAST, MOST = -(1 << 63), (1 << 63) - 1
-# for each task the least key that it may meet, and the first one beyond
-Ranges = list[tuple[int, int]]
-
-
-def ranges(spark: SparkSession, source: read.Source, schema: TableSchema) -> Optional[Ranges]:
-    """The keys' ranges, apart from each other, if each task's keys start at its first and end before the next one's.
-
-    None where keys are not looked at so: several, or not whole numbers, or read by several scans. A short job of its own.
-    """
-    key = _whole_number(schema)
-    if not key or _few(source) or not read.one_scan(source):
-        return None
-    cells = read.some_cells(spark, source, schema, (key.name,))
-    typed = cells.selectExpr("spark_partition_id() AS task", f"CAST({validate.typed(key, schema)} AS bigint) AS key")
-    firsts = {row[0]: row[1] for row in _one_a_task(typed.where("key IS NOT NULL")).collect()}
-    starts = sorted(firsts.values())
-    if len(set(starts)) < len(starts) or not starts:
-        return None
-    beyond = dict(zip(starts, [*starts[1:], MOST]))
-    return [(firsts[n], beyond[firsts[n]]) if n in firsts else (MOST, MOST) for n in range(max(firsts, default=-1) + 1)]
 
 
 def _whole_number(schema: TableSchema) -> Optional[Field]:
@@ -47,26 +25,16 @@ def _whole_number(schema: TableSchema) -> Optional[Field]:
     return fields[0] if not others and len(fields) == 1 and fields[0].type == "integer" else None
 
 
-def _one_a_task(frame: DataFrame) -> DataFrame:
-    """The first row that each task meets; it reads no further."""
-    calls = Calls(frame.sparkSession)
-    java: Any = frame
-    limit = calls.java(f"{SPARK_SQL}.catalyst.plans.logical.LocalLimit")
-    return calls.frame(limit(calls.sql("1"), java._jdf.logicalPlan()))
+def watched(records: DataFrame, source: read.Source, schema: TableSchema) -> tuple[DataFrame, list[Column]]:
+    """`records` with the keys that are `WATCHED`, and aggregates of them.
 
-
-def watched(
-    records: DataFrame, source: read.Source, schema: TableSchema, expected: Optional[Ranges]
-) -> tuple[DataFrame, list[Column]]:
-    """`records` with the keys that are `WATCHED`, and what tells of them.
-
-    With `expected` ranges that is a valid record's key: none that is `suspect` proves that no key comes twice. Few keys are gathered,
-    and an aggregate `suspects` tells how many come twice. Of others there is no such proof, neither column nor aggregate.
+    Few keys are gathered, and an aggregate `SUSPECTS` tells how many come twice. Of more, whole numbers are to be looked at for their
+    order; there is no aggregate. Of others no key is watched: there will be no proof.
     """
+    key = _whole_number(schema)
     if schema.keys and _few(source):
         return _gathered(records, schema)
-    key = _whole_number(schema)
-    if not expected or not key:
+    if not key:
         return records, []
     return records.withColumn(
         WATCHED, F.expr(f"CASE WHEN {validate.VALID} THEN CAST({sql.name(key.name)} AS bigint) END")
@@ -86,19 +54,7 @@ def _gathered(records: DataFrame, schema: TableSchema) -> tuple[DataFrame, list[
         for name, key in names.items()
     ]
     repeated = " + ".join(f"count({name}) - size(collect_set({name}))" for name in names)
-    return records.selectExpr("*", *hashes), [F.expr(repeated).alias("suspects")]
-
-
-def suspect(spark: SparkSession, expected: Ranges) -> Column:
-    """Of what is `WATCHED`: whether a key is not above the one before it in its task, or not within its range; these are apart."""
-    calls = Calls(spark)
-    one = calls.java(ARRAY)(1)  # an AtomicLong would come here as a Python int
-    one.set(0, LEAST)
-    place = calls.sql("0"), calls.sql(WATCHED)
-    before = calls.method(calls.held(one, ARRAY), "getAndSet", calls.kind("bigint"), *place, lasting=True)
-    least, beyond = (f"array({', '.join(f'{n}L' for n in side)})[spark_partition_id()]" for side in zip(*expected))
-    within = F.expr(f"coalesce({WATCHED} >= {least} AND {WATCHED} < {beyond}, false)")
-    return F.col(WATCHED).isNotNull() & ~((F.col(WATCHED) > calls.column(before)) & within)
+    return records.selectExpr("*", *hashes), [F.expr(repeated).alias(SUSPECTS)]
 
 
 def suspected(spark: SparkSession, source: read.Source, schema: TableSchema) -> bool:

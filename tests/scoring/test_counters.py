@@ -73,3 +73,22 @@ def test_tasks_without_rows_and_aggregates_beside(rows: DataFrame) -> None:
     counters = Counters(rows.sparkSession, {}, "rows", aggregates=[F.max("id").alias("most")])
     write(counters.counting(rows.where("id < 3")))
     assert counters.totals() == {"rows": 3, "most": 2}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "suspects"),
+    [
+        pytest.param("id", 0, id="ascending"),
+        pytest.param("-id", ROWS - TASKS, id="descending"),
+        # each task's numbers ascend; the tasks' own order does not matter
+        pytest.param("id - 5000 * spark_partition_id()", 0, id="tasks-in-another-order"),
+        pytest.param("id - 1000 * spark_partition_id()", TASKS - 1, id="tasks-overlap"),
+        pytest.param("CASE WHEN id % 2 = 0 THEN id END", 0, id="some-missing"),
+        pytest.param("CASE WHEN id = 700 THEN 699 ELSE id END", 1, id="one-twice"),
+        pytest.param("CAST(NULL AS bigint)", 0, id="none"),
+    ],
+)
+def test_numbers_are_ascending_where_none_is_suspected(numbers: str, suspects: int, rows: DataFrame) -> None:
+    counters = Counters(rows.sparkSession, {}, "rows", ascending="number")
+    write(counters.counting(rows.selectExpr(f"{numbers} AS number")))
+    assert counters.totals() == {"rows": ROWS, "suspects": suspects}
