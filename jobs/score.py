@@ -52,8 +52,9 @@ def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataF
     scored = None if rows.exact else direct.score(rows.records, model, agreed.saved)
     if scored is None:  # the model may leave rows out
         seen = rows.counters({}, "valid", {})
-        good = validate.good(seen.counting(rows.records), schema, keep=rows.place)
-        scored = predict.score(good, model, agreed.saved)
+        # parted there, as all of it is too much for one method (0009)
+        records = validate.fenced(seen.counting(rows.records))
+        scored = predict.score(validate.good(records, schema, keep=rows.place), model, agreed.saved)
     if rows.exact:
         scored = unique.first_of_each(scored, schema.keys)
     decided = decide.actions(unseen.flagged(scored, model), agreed.policy, schema.primary_key)
