@@ -72,8 +72,7 @@ def write_actions(rows: Prepared, agreed: Agreed, model: PipelineModel, parts: s
     spark = rows.spark
     while True:
         lines, seen, told = journey(rows, agreed, model)
-        for counters in (seen, told):
-            counters.start()
+        seen.start()  # the job of a budget has met these already
         with places.noted(spark):
             lines.write.mode("overwrite").text(parts)
         counts = {**seen.totals(), **told.totals()}
@@ -110,9 +109,8 @@ def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -
     left_out = rows_read - published - counts[decide.WITHOUT_ACTION]
     run.steps.done("score", f"{rows_read:,} rows read, {published:,} with an action")
     rejected, by_reason = Wanted(0, 0, 0), Counts()
-    late = (
-        left_out > counts[HEADERS] - source.csv_files + counts[OPEN_QUOTES] + counts[INVALID]
-    )  # by the model, or after it
+    early = counts[HEADERS] - source.csv_files + counts[OPEN_QUOTES] + counts[INVALID]
+    late = left_out > early  # by the model, or after it
     if left_out:
         rejected, by_reason = write_rejects(rows.spark, source, agreed, model if late else None, run.parts(REJECTS))
         run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
