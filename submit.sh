@@ -94,22 +94,24 @@ class_archive() { # prints the archive's path, or nothing where there is none
   [[ ! -s $archive ]] || echo "$archive"
 }
 
-java_options() {
+java_options() { # with quotes around paths, as Spark splits them at blanks
   local archive
-  echo "-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties"
+  echo "\"-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties\""
   # a batch has no use for short pauses; what a task holds dies with it, so with room for that the heap stays as it is
   echo "-XX:+UseParallelGC -XX:-UseAdaptiveSizePolicy -XX:NewSize=256m -XX:SurvivorRatio=2"
   # nor for the best code of methods that run a few thousand times at its start
   echo "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000"
   echo "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
+  # least of all those of the parser of SQL, which took that compiler a second
+  echo "-XX:CompileCommand=quiet -XX:CompileCommand=CompileThresholdScaling,*antlr*.*,10.0"
   # but the few that Spark generates are where the rows spend their time
-  echo "-XX:CompileCommand=quiet -XX:CompileCommand=CompileThresholdScaling,*GeneratedClass*.*,0.01"
+  echo "-XX:CompileCommand=CompileThresholdScaling,*GeneratedClass*.*,0.01"
   echo "-Xlog:disable -Xlog:all=error:stderr" # an archive that does not fit is passed over in silence
   if [[ -n ${NIGHTLY_ARCHIVE_TO:-} ]]; then
-    echo "-XX:ArchiveClassesAtExit=$NIGHTLY_ARCHIVE_TO"
+    echo "\"-XX:ArchiveClassesAtExit=$NIGHTLY_ARCHIVE_TO\""
   else
     archive=$(class_archive)
-    [[ -z $archive ]] || echo "-XX:SharedArchiveFile=$archive"
+    [[ -z $archive ]] || echo "\"-XX:SharedArchiveFile=$archive\""
   fi
 }
 

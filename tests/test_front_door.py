@@ -18,10 +18,10 @@ from tests.support.runs import REPO, Ended, Score, environment, finished, start
 FIVE = "id,x\n" + "".join(f"{n},{n}\n" for n in range(5))
 
 
-def submitted(score: Score, *, env: dict[str, str] | None = None, **options: Any) -> Ended:
+def submitted(score: Score, *, env: dict[str, str] | None = None, repo: Path = REPO, **options: Any) -> Ended:
     """`./submit.sh score` with the options that `score` would run with in this process."""
     given = {"output": score.folder / "out", "run_date": "2026-11-22", **score.defaults, **options}
-    return finished(start("score", *score.arguments(given), env=env), Path(str(given["output"])))
+    return finished(start("score", *score.arguments(given), env=env, repo=repo), Path(str(given["output"])))
 
 
 @pytest.mark.parametrize("program", ["score", "train"])
@@ -88,6 +88,14 @@ def test_stdout_is_the_summary_alone_and_stderr_tells_the_steps(plain: Score, tm
     assert "5 rows read" in ended.stderr
     assert "WARN" not in ended.stderr
     assert not ended.left_behind
+
+
+def test_a_checkout_may_lie_below_a_folder_with_a_blank_in_its_name(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(FIVE)
+    (tmp_path / "my checkout").symlink_to(REPO)
+    ended = submitted(plain, input=tmp_path / "in.csv", repo=tmp_path / "my checkout")
+    assert ended.code == 0, ended.stderr
+    assert ended.summary["rows_published"] == 5
 
 
 def test_a_spark_submit_of_the_platform_is_used_and_keeps_the_streams_apart(plain: Score, tmp_path: Path) -> None:

@@ -126,10 +126,10 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "NIGHTLY_SPARK": SPARK, **more}
 
 
-def start(*arguments: str, env: Optional[Mapping[str, str]] = None) -> "subprocess.Popen[str]":
+def start(*arguments: str, env: Optional[Mapping[str, str]] = None, repo: Path = REPO) -> "subprocess.Popen[str]":
     """`./submit.sh` with `arguments`, its streams apart."""
     return subprocess.Popen(
-        [str(REPO / "submit.sh"), *arguments],
+        [str(repo / "submit.sh"), *arguments],
         env=dict(env or environment()),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
