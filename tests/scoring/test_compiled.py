@@ -6,6 +6,8 @@ from typing import Any
 
 import pyspark
 import pytest
+from pyspark.ml.feature import OneHotEncoder, SQLTransformer, StringIndexer, VectorAssembler
+from pyspark.ml.regression import LinearRegression
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs import score
@@ -13,6 +15,7 @@ from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
 from jobs.scoring import predict, prepare, rejects, session, unique
+from tests.support import models
 from tests.support.runs import REPO, SCHEMA
 
 # DontCompileHugeMethods, HugeMethodLimit: the JVM's own figures
@@ -26,20 +29,45 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(
 ) -> None:
     if keys == "in-order":
         monkeypatch.setattr(session, "SMALL_BYTES", 0)
-    schema = table_schema.parse(SCHEMA.read_text(), str(SCHEMA))
-    rules = policy.parse((EXAMPLE / "policy.json").read_text(), "policy.json")
-    saved = saved_model.parse(inputs.model_metadata(str(housing_model)), str(housing_model))
-    needs = preflight.check(saved, schema, where=str(housing_model), running_spark=pyspark.__version__)
-    agreed = Agreed(schema, rules, gates.Gates("0", 1, {}), saved, needs)
-    found = inputs.find((str(EXAMPLE / "input.csv"),))
-    rows = prepare.look(spark, found.layouts(schema), [], agreed, size=found.size)
+    agreed, rows = example(spark, housing_model)
     assert (unique.WATCHED in rows.records.columns) is (keys == "in-order")
-    lines, *_ = score.journey(rows, agreed, predict.load(spark, str(housing_model), saved))
-    rejected = rejects._among_all_rows(spark, rows.source, schema, needs.required, None)[0]
+    lines, *_ = score.journey(rows, agreed, predict.load(spark, str(housing_model), agreed.saved))
+    rejected = rejects._among_all_rows(spark, rows.source, agreed.schema, agreed.needs.required, None)[0]
     for frame in (lines, rejected):
         sizes = method_sizes(spark, frame)
         assert sizes
         assert max(sizes) <= COMPILED_BYTES
+
+
+def test_no_method_of_a_pipeline_of_many_stages_is_left_to_the_interpreter(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "SMALL_BYTES", 0)
+    homes = models.rows(
+        spark, "crim double, zn double, indus double, medv double", (0.1, 1.0, 2.0, 3.0), (0.2, 2.0, 1.0, 4.0)
+    )
+    stages = [
+        SQLTransformer(statement="SELECT *, CAST(CAST(zn AS int) AS string) AS zn_text FROM __THIS__"),
+        StringIndexer(inputCol="zn_text", outputCol="zn_index", handleInvalid="keep"),
+        OneHotEncoder(inputCol="zn_index", outputCol="zn_vector"),
+        VectorAssembler(inputCols=["crim", "indus", "zn_vector"], outputCol="features"),
+        LinearRegression(labelCol="medv", regParam=0.1),
+    ]
+    saved = models.saved(models.fitted(homes, *stages), tmp_path / "one-hot")
+    agreed, rows = example(spark, saved)
+    lines, *_ = score.journey(rows, agreed, predict.load(spark, str(saved), agreed.saved))
+    assert max(method_sizes(spark, lines)) <= COMPILED_BYTES
+
+
+def example(spark: SparkSession, model: Path) -> tuple[Agreed, prepare.Prepared]:
+    """The example's rows, and its schema and policy, for `model`."""
+    schema = table_schema.parse(SCHEMA.read_text(), str(SCHEMA))
+    rules = policy.parse((EXAMPLE / "policy.json").read_text(), "policy.json")
+    saved = saved_model.parse(inputs.model_metadata(str(model)), str(model))
+    needs = preflight.check(saved, schema, where=str(model), running_spark=pyspark.__version__)
+    agreed = Agreed(schema, rules, gates.Gates("0", 1, {}), saved, needs)
+    found = inputs.find((str(EXAMPLE / "input.csv"),))
+    return agreed, prepare.look(spark, found.layouts(schema), [], agreed, size=found.size)
 
 
 def method_sizes(spark: SparkSession, frame: DataFrame) -> list[int]:
