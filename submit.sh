@@ -102,7 +102,7 @@ java_options() { # with quotes around paths, as Spark splits them at blanks
   # nor for the best code of methods that run a few thousand times at its start
   echo "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000"
   echo "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"
-  # least of all those of the parser of SQL, which took that compiler a second
+  # least of all those of the parser of SQL, which no row meets; without its point the JVM would pass the 10.0 over, unsaid
   echo "-XX:CompileCommand=quiet -XX:CompileCommand=CompileThresholdScaling,*antlr*.*,10.0"
   # but the few that Spark generates are where the rows spend their time
   echo "-XX:CompileCommand=CompileThresholdScaling,*GeneratedClass*.*,0.01"

