@@ -40,7 +40,7 @@ def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
     """The one Spark of this process, as the programs start it, able to reach the S3 server too."""
     assert (JARS / ".complete").exists(), f"no S3 jars in {JARS}: run make setup (SPARK={SPARK})"
     settings = {
-        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties -XX:TieredStopAtLevel=1",
+        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties" -XX:TieredStopAtLevel=1',
         "spark.driver.extraClassPath": f"{JARS}/*",
         "spark.ui.enabled": "false",
         "spark.driver.memory": "1g",
