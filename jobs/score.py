@@ -25,12 +25,10 @@ from jobs.scoring import (
     decide,
     direct,
     failures,
-    places,
     predict,
     read,
     rejects,
     session,
-    sieve,
     unique,
     unseen,
     validate,
@@ -73,10 +71,9 @@ def write_actions(rows: Prepared, agreed: Agreed, model: PipelineModel, parts: s
     while True:
         lines, seen, told = journey(rows, agreed, model)
         seen.start()  # the job of a budget has met these already
-        with places.noted(spark):
-            lines.write.mode("overwrite").text(parts)
+        lines.write.mode("overwrite").text(parts)
         counts = {**seen.totals(), **told.totals()}
-        source = replace(rows.source, records=seen.rows(), rejected=sieve.merged(seen.beside()))
+        source = replace(rows.source, records=seen.rows(), aside=seen.beside())
         if counts[HEADERS] < source.csv_files:
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
         if counts[OPEN_QUOTES] and not source.broken:
@@ -103,7 +100,7 @@ def write_rejects(
 def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -> tuple[Wanted, Wanted]:
     """Write the lines and the rejected rows, counted. Raises `HandOffError` if the counts do not add up."""
     source, counts = write_actions(rows, agreed, model, run.parts(ACTIONS))
-    rows_read = source.records - counts[BLANKS] - source.csv_files
+    rows_read = sum(source.records.values()) - counts[BLANKS] - source.csv_files
     actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
     published = sum(actions.values())
     left_out = rows_read - published - counts[decide.WITHOUT_ACTION]

@@ -82,8 +82,7 @@ class Counters:
 
     def totals(self) -> dict[str, int]:
         """What has been counted since, by kind and amount, and observed."""
-        # a task that was run again, as its machine was lost, counts once: with what it counted last
-        tasks = {task: counts for task, *counts in json.loads(self._sent[0].value().toString())}
+        tasks = {task: counts for task, *counts in self._counted()}
         totals = {name: sum(counts[at] for counts in tasks.values()) for at, name in enumerate(self._names)}
         if self._ascending:
             del totals[FIRST], totals[LAST]
@@ -91,14 +90,19 @@ class Counters:
             totals[SUSPECTS] += sum(last >= first for (_, last), (first, _) in zip(spans, spans[1:]))
         return {**totals, **(self._observed.get if self._aggregates else {})}
 
-    def rows(self) -> int:
-        """How many rows have been counted since."""
-        totals = self.totals()
-        return sum(totals[name] for name in (*self._kinds, self._last))
+    def rows(self) -> dict[int, int]:
+        """How many rows each task, from 0, has counted since; tasks without rows are left out."""
+        return {task - 1: sum(counts[: len(self._kinds) + 1]) for task, *counts in self._counted()}
 
-    def beside(self) -> list[Any]:
+    def beside(self) -> dict[int, Any]:
         """The tasks' copies of what was `beside`."""
-        return list(self._sent[1].value()) if len(self._sent) > 1 else []
+        sent = self._sent[1].value() if len(self._sent) > 1 else []
+        return {task - 1: copy for (task, *_), copy in zip(self._counted(), sent)}
+
+    def _counted(self) -> list[list[int]]:
+        """Each task's number, from 1, and its counts; one that was run again, as its machine was lost, counts as it was last."""
+        counted: list[list[int]] = json.loads(self._sent[0].value().toString())
+        return counted
 
     def _place(self, name: str) -> int:
         return self._names.index(name) + 1

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy, Rule
-from jobs.scoring import predict, read, sieve, sql, unique, unseen, validate
+from jobs.scoring import aside, predict, read, sql, unique, unseen, validate
 from jobs.scoring.counters import Amounts
 
 ACTION = "action"
@@ -20,7 +20,7 @@ PUBLISHED = f"{CHOSEN} IS NOT NULL"
 # how a row that is not published is counted
 WITHOUT_ACTION, FAULTY = "without_action", "faulty"
 # what is counted besides, as far as it is there
-TALLIED = (CHOSEN, predict.FAULT, unseen.KEPT, read.SHAPE, validate.VALID, sieve.REJECTED)
+TALLIED = (CHOSEN, predict.FAULT, unseen.KEPT, read.SHAPE, validate.VALID, aside.REJECTED)
 
 
 def actions(scored: DataFrame, policy: Policy, primary_key: tuple[str, ...]) -> DataFrame:

@@ -1,14 +1,13 @@
 """Which line of its file a record stands on: how many records come before each block of a file."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Mapping
 from functools import reduce
 from typing import Any, Optional
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.scoring import read
+from jobs.scoring import read, sql
 
 FIRST_ID, BEFORE = "_na_first_id", "_na_before"
 # `read.ROW_ID` is the number of the task, and that of the record in it
@@ -16,7 +15,6 @@ TASK_SHIFT = 33
 TASK, NUMBER = f"shiftright({read.ROW_ID}, {TASK_SHIFT})", f"({read.ROW_ID} & {(1 << TASK_SHIFT) - 1}L)"
 # whether it is the first record of its file: the header
 IS_FIRST = f"{read.BLOCK} = 0 AND {NUMBER} = 0"
-ROWS_TO_LINES = "rows into lines"
 # file and start of a block
 Block = tuple[str, int]
 
@@ -42,45 +40,18 @@ def of_tasks(scan: DataFrame) -> Optional[list[Block]]:
     return [(block.urlEncodedPath(), block.start()) for (block,) in tasks]
 
 
-@contextmanager
-def noted(spark: SparkSession) -> Iterator[None]:
-    """Have Spark note the job in the block as that of the first pass."""
-    context = spark.sparkContext
-    context.setJobGroup(ROWS_TO_LINES, ROWS_TO_LINES)
-    yield
-    no_group: Any = None
-    for name in ("spark.jobGroup.id", "spark.job.description"):
-        context.setLocalProperty(name, no_group)
+def in_blocks(blocks: list[Block]) -> tuple[str, str]:
+    """SQL for the file and the block in which the record of a `ROW_ID` stands, by the `blocks` of the tasks."""
+    files = ", ".join(sql.text(file) for file, _ in blocks)
+    starts = ", ".join(f"{start}L" for _, start in blocks)
+    return f"array({files})[{TASK}] AS {read.FILE}", f"array({starts})[{TASK}] AS {read.BLOCK}"
 
 
-def records_of_tasks(spark: SparkSession, records: int, tasks: int) -> Optional[list[int]]:
-    """How many records each task of the first pass read, as Spark `noted` it; None if they are not `records` by `tasks`."""
-    context: Any = spark.sparkContext
-    tracker, store = context.statusTracker(), context._jsc.sc().statusStore()
-    job = tracker.getJobInfo(max(tracker.getJobIdsForGroup(ROWS_TO_LINES), default=-1))
-    for number in job.stageIds if job else ():
-        stage = store.lastStageAttempt(number)
-        if (stage.inputRecords(), stage.numTasks()) == (records, tasks):
-            every = _each(store.taskList(number, stage.attemptId(), 4 * tasks))  # some may have been tried again
-            done = [task for task in every if task.status() == "SUCCESS"]
-            read_by = {task.index(): task.taskMetrics().get().inputMetrics().recordsRead() for task in done}
-            if len(read_by) == tasks and sum(read_by.values()) == records:
-                return [read_by[task] for task in range(tasks)]
-    return None
-
-
-def _each(sequence: Any) -> Iterator[Any]:
-    """The elements of a Scala sequence."""
-    iterator = sequence.iterator()
-    while iterator.hasNext():
-        yield iterator.next()
-
-
-def line_number(blocks: list[Block], records: list[int]) -> str:
+def line_number(blocks: list[Block], records: Mapping[int, int]) -> str:
     """SQL for the line, from 1, on which the record of a `ROW_ID` stands; each task reads so many `records` of its block."""
     before, so_far = [0] * len(blocks), dict[str, int]()
     for task in sorted(range(len(blocks)), key=blocks.__getitem__):
         file, _ = blocks[task]
         before[task] = so_far.get(file, 0)
-        so_far[file] = before[task] + records[task]
+        so_far[file] = before[task] + records.get(task, 0)
     return f"array({', '.join(f'{n}L' for n in before)})[{TASK}] + {NUMBER} + 1"

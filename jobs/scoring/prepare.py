@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
 
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import Layout
-from jobs.scoring import read, sieve, unique, validate
+from jobs.scoring import aside, read, unique, validate
 from jobs.scoring.counters import Amounts, Counters
 
 # records that are no valid rows, by kind
@@ -19,14 +18,13 @@ HEADERS, BLANKS, OPEN_QUOTES, INVALID = "headers", "blanks", "open_quotes", "inv
 class Prepared:
     """`records` of `source` as `validate.judged` gives them, with what is looked at when they are counted.
 
-    `rejected` is a Bloom filter for the lines that are no valid rows, where there is to be one, and `gathered` are aggregates of
-    all keys, where those are few. With `exact` records have their place besides, so that the first of several with one key can
-    be told.
+    With `aside` the lines that are no valid rows are set aside. `gathered` are aggregates of all keys, where those are few. With
+    `exact` records have their place besides, so that the first of several with one key can be told.
     """
 
     source: read.Source
     records: DataFrame
-    rejected: Optional[Any]
+    aside: bool
     gathered: list[Column]
     exact: bool
 
@@ -51,8 +49,9 @@ class Prepared:
         all_kinds |= {INVALID: f"NOT {validate.VALID}", **kinds}
         watched = unique.WATCHED if unique.WATCHED in self.records.columns else None
         beside, more = None, list[Column]()
-        if self.rejected:
-            beside, more = sieve.held(self.rejected), [sieve.noted(self.spark, self.rejected)]
+        if self.aside:
+            beside = aside.empty(self.spark)
+            more = [aside.noted(self.spark, beside, aside.most(self.source))]
         return Counters(
             self.spark,
             all_kinds,
@@ -74,12 +73,12 @@ def look(
 
 def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact: bool = False) -> Prepared:
     """The records of `source`, with a proof on the way that no key comes twice where one is to be had."""
-    sieved = read.one_scan(source) and not exact
-    keep = read.PLACE if exact else (read.LINE,) if sieved else ()
+    set_aside = read.one_scan(source) and not exact
+    keep = read.PLACE if exact else (read.LINE,) if set_aside else ()
     rows = read.rows(spark, source, agreed.schema, keep=keep)
     records, gathered = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep), list[Column]()
-    if sieved:
-        records = sieve.watched(records)
+    if set_aside:
+        records = aside.watched(records)
     if not exact:
         records, gathered = unique.watched(records, source, agreed.schema)
-    return Prepared(source, records, sieve.empty(spark, source) if sieved else None, gathered, exact)
+    return Prepared(source, records, set_aside, gathered, exact)

@@ -6,7 +6,7 @@ a quoted cell runs over a line end needs its lines stitched together (`records.p
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Optional
 
@@ -25,8 +25,6 @@ PLACE = (FILE, BLOCK, ROW_ID)
 LINE = "_na_line"
 NUMBERED = f"monotonically_increasing_id() AS {ROW_ID}"
 LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
-# the same of a single scan's rows, worked out only where they are selected
-FOUND_IN = (f"input_file_name() AS {FILE}", f"input_file_block_start() AS {BLOCK}")
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 QUOTED = "contains(line, '\"')"
@@ -37,16 +35,16 @@ class Source:
     """What to read: CSV files by layout, Parquet files by footer schema, as URIs that Spark takes.
 
     `size` is in bytes as the files lie there. `broken` names the files (as Spark spells them) in which a quoted cell runs over
-    a line end. What a first pass has found out: how many `records` there are, and in `rejected` a Bloom filter of the lines
-    that are no valid rows (`sieve.py`).
+    a line end. What a first pass has found out, by task: how many `records` there are, and the lines that it has set `aside`
+    (`aside.py`).
     """
 
     csv: Mapping[Layout, list[str]]
     parquet: tuple[list[str], ...]
     size: int
     broken: frozenset[str] = frozenset()
-    records: int = 0
-    rejected: Optional[Any] = None
+    records: Mapping[int, int] = field(default_factory=dict)
+    aside: Mapping[int, Any] = field(default_factory=dict)
 
     @property
     def packed(self) -> bool:

@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import decide, places, predict, read, sieve, sql, unique, validate
+from jobs.scoring import aside, decide, places, predict, read, sql, unique, validate
 
 REASONS, SOURCE, RECORD = "_reasons", "_source", "_record"
 OWN_COLUMNS = {REASONS: "string", SOURCE: "string", RECORD: "bigint"}
@@ -33,30 +33,28 @@ def collected(
     `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes.
     """
     # what is late has to be found again among all rows, by its place
-    likely = None if scoring else _among_likely_lines(spark, source, schema, required)
-    found, line = likely or _among_all_rows(spark, source, schema, required, scoring)
+    set_aside = None if scoring else _among_those_aside(spark, source, schema, required)
+    found, line = set_aside or _among_all_rows(spark, source, schema, required, scoring)
     file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
     rejects = found.selectExpr(*map(sql.name, schema.names), REASONS, file, f"{line} AS {RECORD}").persist()
     yield rejects, _by_reason(rejects)
     rejects.unpersist()
 
 
-def _among_likely_lines(
+def _among_those_aside(
     spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str]
 ) -> Optional[Found]:
-    """The rejected rows of one scan, found among the lines that the first pass noted and a few others."""
-    if source.rejected is None:
+    """The rejected rows of one scan, among the lines that the first pass has set aside; None if that may not be all."""
+    kept = aside.lines(spark, source.aside, aside.most(source)) if source.aside else None
+    if kept is None:
         return None
     ((layout, lines),) = read.csv_lines(spark, source, located=False)
     blocks = places.of_tasks(lines)
-    records = blocks and places.records_of_tasks(spark, source.records, len(blocks))
-    if not blocks or not records:
+    if not blocks:
         return None
-    # numbered before any is left out; where it was found is asked of these alone
-    likely = sieve.kept(lines.selectExpr("line", read.NUMBERED), source.rejected).selectExpr("*", *read.FOUND_IN)
-    likely = validate.fenced(likely.where(f"NOT ({places.IS_FIRST})"))
-    found = validate.rejected(read.split(likely, layout, schema, read.PLACE), schema, required)
-    return found, places.line_number(blocks, records)
+    placed = kept.selectExpr("*", *places.in_blocks(blocks)).where(f"NOT ({places.IS_FIRST})")
+    found = validate.rejected(read.split(validate.fenced(placed), layout, schema, read.PLACE), schema, required)
+    return found, places.line_number(blocks, source.records)
 
 
 def _among_all_rows(

@@ -1,0 +1,67 @@
+"""Lines that are no valid rows, set aside by the tasks of the one pass: as long as they are few, none is read a second time."""
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from jobs.scoring import read, session, validate
+from jobs.scoring.calls import Calls
+
+# it is read as a task's heartbeat is sent, in the midst of being filled: a StringBuilder would not bear that
+TEXT, STRING, LIST = "java.lang.StringBuffer", "java.lang.String", "java.util.List"
+UTF8 = "org.apache.spark.unsafe.types.UTF8String"
+REJECTED = "_na_rejected"
+# characters that a task sets aside, and all of them: the driver holds them until the last is there
+MOST_OF_A_TASK, MOST_IN_ALL = 1 << 23, 1 << 26
+
+
+def watched(records: DataFrame) -> DataFrame:
+    """`records` with what is to be set aside as `REJECTED` where they are not valid, else null, instead of their `read.LINE`."""
+    numbered = records.selectExpr("*", read.NUMBERED)
+    put_by = f"CASE WHEN NOT {validate.VALID} THEN concat({read.ROW_ID}, ',', {read.LINE}, '\\n') END"
+    return numbered.withColumn(REJECTED, F.expr(put_by)).drop(read.LINE, read.ROW_ID)
+
+
+def most(source: read.Source) -> int:
+    """How many characters of `source` each task sets aside."""
+    tasks = source.csv_files + source.size // session.split_bytes(source.size)
+    return min(MOST_OF_A_TASK, MOST_IN_ALL // tasks)
+
+
+def empty(spark: SparkSession) -> tuple[Any, str]:
+    """What a task fills: a Java object and its class."""
+    return Calls(spark).java(TEXT)(), TEXT
+
+
+def noted(spark: SparkSession, text: tuple[Any, str], most_of_a_task: int) -> Column:
+    """Put what is `REJECTED` into the text, while there is room; true."""
+    calls, whole = Calls(spark), Calls(spark).kind("int")
+    line = calls.method(calls.sql(REJECTED), "toString", calls.object_of(STRING))
+    longer = calls.method(calls.held(*text), "append", calls.object_of(TEXT), line, lasting=True)
+    length = calls.column(calls.method(calls.held(*text), "length", whole, lasting=True))
+    put = calls.column(calls.method(longer, "length", whole, lasting=True)) > 0
+    return F.when(F.col(REJECTED).isNotNull() & (length < most_of_a_task), put).otherwise(True)
+
+
+def lines(spark: SparkSession, texts: Mapping[int, Any], most_of_a_task: int) -> Optional[DataFrame]:
+    """`line` and `read.ROW_ID` of all that was set aside; None if that may not be all there was."""
+    calls = Calls(spark)
+    some = calls.java("java.util.ArrayList")()
+    for text in texts.values():
+        if text.length() >= most_of_a_task:
+            return None
+        if text.length():
+            some.add(text)
+    # each task of this frame takes one of the texts, which travel apart from the plan
+    taken = calls.method(calls.shared(some, LIST), "get", calls.object_of(TEXT), calls.sql("CAST(id AS int)"))
+    whole = calls.static(
+        UTF8, "fromString", calls.kind("string"), calls.method(taken, "toString", calls.object_of(STRING))
+    )
+    each = spark.range(0, some.size(), 1, some.size()).select(
+        F.explode(F.split(calls.column(whole), "\n")).alias("text")
+    )
+    number = "substring_index(text, ',', 1)"
+    numbered = f"substring(text, length({number}) + 2) AS line", f"CAST({number} AS bigint) AS {read.ROW_ID}"
+    return each.where("text != ''").selectExpr(*numbered)
