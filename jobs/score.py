@@ -9,7 +9,7 @@ from typing import Any, Optional
 import click
 import pyspark
 from pyspark.ml import PipelineModel
-from pyspark.sql import DataFrame, Observation, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs import program
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
@@ -85,15 +85,12 @@ def write_actions(rows: Prepared, agreed: Agreed, model: PipelineModel, parts: s
 
 
 def write_rejects(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: Optional[PipelineModel], parts: str
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: Optional[PipelineModel], run: Run, *, count: int
 ) -> tuple[Wanted, Counts]:
-    """Write the rejected rows with their reasons, and count those; without `model`, only those rejected before it."""
-    seen = Observation("rejects")
+    """Write about `count` rejected rows with their reasons, and count those; without `model`, only those rejected before it."""
     scoring = (model, agreed.saved) if model else None
-    with rejects.collected(spark, source, agreed.schema, agreed.needs.required, scoring) as (found, by_reason):
-        lines = rejects.lines(found, sum(by_reason.values()))
-        lines.observe(seen, *decide.text_sizes()).write.mode("overwrite").text(parts)
-    counts = {name: count or 0 for name, count in seen.get.items()}  # sums over no rows are null
+    found = rejects.find(spark, source, agreed.schema, agreed.needs.required, scoring)
+    counts, by_reason = rejects.write(found, agreed.schema, run.parts(REJECTS), count=count)
     return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), by_reason
 
 
@@ -109,7 +106,8 @@ def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -
     early = counts[HEADERS] - source.csv_files + counts[OPEN_QUOTES] + counts[INVALID]
     late = left_out > early  # by the model, or after it
     if left_out:
-        rejected, by_reason = write_rejects(rows.spark, source, agreed, model if late else None, run.parts(REJECTS))
+        left_by = model if late else None
+        rejected, by_reason = write_rejects(rows.spark, source, agreed, left_by, run, count=left_out)
         run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
     run.summary.update(rows_read=rows_read, rows_published=published)
     run.summary.update(rows_without_action=counts[decide.WITHOUT_ACTION], rows_rejected=rejected.rows)

@@ -1,6 +1,5 @@
 """Lines that are no valid rows, set aside by the tasks of the one pass: as long as they are few, none is read a second time."""
 
-from collections.abc import Mapping
 from typing import Any, Optional
 
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -10,11 +9,13 @@ from jobs.scoring import read, session, validate
 from jobs.scoring.calls import Calls
 
 # it is read as a task's heartbeat is sent, in the midst of being filled: a StringBuilder would not bear that
-TEXT, STRING, LIST = "java.lang.StringBuffer", "java.lang.String", "java.util.List"
+TEXT, STRING, LIST = "java.lang.StringBuffer", "java.lang.String", "java.util.ArrayList"
 UTF8 = "org.apache.spark.unsafe.types.UTF8String"
 REJECTED = "_na_rejected"
 # characters that a task sets aside, and all of them: the driver holds them until the last is there
 MOST_OF_A_TASK, MOST_IN_ALL = 1 << 23, 1 << 26
+# characters that are worth a task when they are looked at
+TO_A_TASK = 1 << 20
 
 
 def watched(records: DataFrame) -> DataFrame:
@@ -45,15 +46,17 @@ def noted(spark: SparkSession, text: tuple[Any, str], most_of_a_task: int) -> Co
     return F.when(F.col(REJECTED).isNotNull() & (length < most_of_a_task), put).otherwise(True)
 
 
-def lines(spark: SparkSession, texts: Mapping[int, Any], most_of_a_task: int) -> Optional[DataFrame]:
-    """`line` and `read.ROW_ID` of all that was set aside; None if that may not be all there was."""
+def lines(spark: SparkSession, texts: list[Any], most_of_a_task: int) -> Optional[DataFrame]:
+    """`line` and `read.ROW_ID` of all that was set aside, in this order; None if that may not be all there was."""
     calls = Calls(spark)
-    some = calls.java("java.util.ArrayList")()
-    for text in texts.values():
+    some, longer = calls.java(LIST)(), None
+    for text in texts:
         if text.length() >= most_of_a_task:
             return None
-        if text.length():
-            some.add(text)
+        if longer is None or longer.length() >= TO_A_TASK:
+            longer = calls.java(TEXT)()
+            some.add(longer)
+        longer.append(text)
     # each task of this frame takes one of the texts, which travel apart from the plan
     taken = calls.method(calls.shared(some, LIST), "get", calls.object_of(TEXT), calls.sql("CAST(id AS int)"))
     whole = calls.static(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import reduce
 from typing import Any, Optional
+from urllib.parse import unquote
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -38,6 +39,11 @@ def of_tasks(scan: DataFrame) -> Optional[list[Block]]:
     if any(len(blocks) != 1 for blocks in tasks):
         return None
     return [(block.urlEncodedPath(), block.start()) for (block,) in tasks]
+
+
+def in_order(blocks: list[Block]) -> list[int]:
+    """The tasks by the names of their files, and within a file by where they begin."""
+    return sorted(range(len(blocks)), key=lambda task: (unquote(blocks[task][0]), blocks[task][1]))
 
 
 def in_blocks(blocks: list[Block]) -> tuple[str, str]:

@@ -1,9 +1,8 @@
-"""The rejected rows as they came, why, and where they stand. A second pass, made only when rows were rejected."""
+"""The rejected rows as they came, why, and where they stand. Worked out only when rows were rejected."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import reduce
-from typing import Optional
+from typing import Any, Optional
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession
@@ -13,48 +12,108 @@ from pyspark.sql import types as T
 from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import TableSchema
 from jobs.scoring import aside, decide, places, predict, read, sql, unique, validate
+from jobs.scoring.calls import Calls
+from jobs.scoring.counters import Counters
 
 REASONS, SOURCE, RECORD = "_reasons", "_source", "_record"
 OWN_COLUMNS = {REASONS: "string", SOURCE: "string", RECORD: "bigint"}
-
-
+# what one task sorts sooner than Spark has found out how to share it out
 FEW = 500_000
+MULTISET, COLLECTION = "com.google.common.collect.ConcurrentHashMultiset", "java.util.Collection"
+OBJECTS = "[Ljava.lang.Object;"
 Scoring = Optional[tuple[PipelineModel, SavedModel]]
-# rows with their place, and SQL for their line
-Found = tuple[DataFrame, str]
 
 
-@contextmanager
-def collected(
+@dataclass(frozen=True)
+class Found:
+    """Rejected rows with their reasons and place, SQL for their line, and whether they come in the order of files and lines."""
+
+    rows: DataFrame
+    line: str
+    in_order: bool
+
+
+def find(
     spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str], scoring: Scoring
-) -> Iterator[tuple[DataFrame, dict[str, int]]]:
-    """The schema's columns as text, `_reasons` (`code:column`, joined by `;`), `_source` and `_record` (line, from 1); rows by reason.
+) -> Found:
+    """All rows that are not published for a reason.
 
     `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes.
     """
     # what is late has to be found again among all rows, by its place
-    set_aside = None if scoring else _among_those_aside(spark, source, schema, required)
-    found, line = set_aside or _among_all_rows(spark, source, schema, required, scoring)
+    those_aside = None if scoring else _among_those_aside(spark, source, schema, required)
+    return those_aside or _among_all_rows(spark, source, schema, required, scoring)
+
+
+def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple[dict[str, int], dict[str, int]]:
+    """Write the rows that were `found`, about `count`, as RFC 4180 records into `parts`, ordered by file and line.
+
+    These are the schema's columns as text, `_reasons` (`code:column`, joined by `;`), `_source` and `_record` (line, from 1).
+    Returns the `decide.text_sizes` with how many `lines` there are, and the rows by reason; a row with two counts for both.
+    """
     file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
-    rejects = found.selectExpr(*map(sql.name, schema.names), REASONS, file, f"{line} AS {RECORD}").persist()
-    yield rejects, _by_reason(rejects)
+    # parted here, as reasons and lines are too much for one method (0009)
+    rows = validate.fenced(found.rows)
+    rejects = rows.selectExpr(*map(sql.name, schema.names), REASONS, file, f"{found.line} AS {RECORD}")
+    if found.in_order:
+        placed = rejects
+    elif count <= FEW:
+        placed = rejects.repartition(1).sortWithinPartitions(SOURCE, RECORD)
+    else:  # looked at once more, to be shared out
+        placed = rejects.persist().orderBy(SOURCE, RECORD)
+    cells = [decide.csv_cell(f.name, f.dataType) for f in rejects.schema.fields]
+    lines = placed.selectExpr(f"{decide.csv_line(cells)} AS line", REASONS)
+    calls = Calls(rejects.sparkSession)
+    reasons = calls.java(MULTISET).create()
+    seen = Counters(
+        rejects.sparkSession,
+        {},
+        "lines",
+        amounts=decide.text_sizes(),
+        beside=(reasons, COLLECTION),
+        more=[_tallied(calls, reasons)],
+    )
+    seen.counting(lines).select("line").write.mode("overwrite").text(parts)
     rejects.unpersist()
+    return seen.totals(), _by_reason(seen)
+
+
+def _tallied(calls: Calls, reasons: Any) -> Column:
+    """Put each of a row's reasons into the multiset; true."""
+    each = calls.method(calls.sql(f"split({REASONS}, ';')"), "array", calls.object_of(OBJECTS))
+    listed = calls.static("java.util.Arrays", "asList", calls.object_of("java.util.List"), each)
+    added = calls.method(calls.held(reasons, COLLECTION), "addAll", calls.kind("boolean"), listed, lasting=True)
+    return calls.column(added)
+
+
+def _by_reason(seen: Counters) -> dict[str, int]:
+    """How many rows have each reason, the most frequent first."""
+    counts = dict[str, int]()
+    for reasons in seen.beside().values():
+        for each in reasons.entrySet():
+            reason = each.getElement().toString()
+            counts[reason] = counts.get(reason, 0) + each.getCount()
+    return dict(sorted(counts.items(), key=lambda reason: (-reason[1], reason[0])))
 
 
 def _among_those_aside(
     spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str]
 ) -> Optional[Found]:
-    """The rejected rows of one scan, among the lines that the first pass has set aside; None if that may not be all."""
-    kept = aside.lines(spark, source.aside, aside.most(source)) if source.aside else None
-    if kept is None:
+    """The rejected rows of one scan, which the first pass has set aside; None if those may not be all."""
+    if not source.aside:
         return None
     ((layout, lines),) = read.csv_lines(spark, source, located=False)
     blocks = places.of_tasks(lines)
     if not blocks:
         return None
+    texts = [source.aside[task] for task in places.in_order(blocks) if task in source.aside]
+    kept = aside.lines(spark, texts, aside.most(source))
+    if not kept:
+        return None
     placed = kept.selectExpr("*", *places.in_blocks(blocks)).where(f"NOT ({places.IS_FIRST})")
-    found = validate.rejected(read.split(validate.fenced(placed), layout, schema, read.PLACE), schema, required)
-    return found, places.line_number(blocks, source.records)
+    rows = read.split(validate.fenced(placed), layout, schema, read.PLACE).where(f"{read.SHAPE} != {read.BLANK}")
+    found = validate.reasoned(validate.fenced(rows), schema, required)
+    return Found(found, places.line_number(blocks, source.records), in_order=True)
 
 
 def _among_all_rows(
@@ -69,23 +128,7 @@ def _among_all_rows(
     found = found.join(F.broadcast(places.of_blocks(spark, source)), [read.FILE, read.BLOCK], "left")
     line = f"coalesce({places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1, {read.ROW_ID})"
     # every file has one header; only a further one is a fault
-    return found.where(f"NOT ({REASONS} = 'repeated-header' AND {line} = 1)"), line
-
-
-def _by_reason(found: DataFrame) -> dict[str, int]:
-    """How many rows have each reason; a row with two counts for both."""
-    each = found.select(F.explode(F.split(REASONS, ";")).alias("reason"))
-    counts = {row[0]: row[1] for row in each.groupBy("reason").count().collect()}
-    return dict(sorted(counts.items(), key=lambda reason: (-reason[1], reason[0])))
-
-
-def lines(rejects: DataFrame, count: int) -> DataFrame:
-    """One RFC 4180 record a row as `line`, ordered by file and line; there are about `count` of them."""
-    cells = [decide.csv_cell(f.name, f.dataType) for f in rejects.schema.fields]
-    order = (SOURCE, RECORD)
-    # one task sorts a few of them sooner than Spark has found out how to share them out
-    placed = rejects.coalesce(1).sortWithinPartitions(*order) if count <= FEW else rejects.orderBy(*order)
-    return placed.select(F.expr(decide.csv_line(cells)).alias("line"))
+    return Found(found.where(f"NOT ({REASONS} = 'repeated-header' AND {line} = 1)"), line, in_order=False)
 
 
 def _late_reasons(

@@ -50,6 +50,12 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
     # would be too much for one method
     bad = fenced(records.where(f"NOT {VALID} AND {read.SHAPE} != {read.BLANK}"))
     # the reasons are worked out for these alone, from the cells anew: carried along for every row, they cost it dear
+    return reasoned(bad, schema, required)
+
+
+def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
+    """`read.rows` that are known to be at fault, with their place: the same, as raw cells, with place and `_reasons`."""
+    cells = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
     each = ", ".join(_reason(field, schema, required) for field in schema.fields)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {each}) END AS _reasons"
     return _typed_beside_raw(bad, schema, read.PLACE).selectExpr(*cells, *read.PLACE, reasons)
