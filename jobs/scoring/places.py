@@ -32,9 +32,12 @@ def of_blocks(spark: SparkSession, source: read.Source) -> DataFrame:
     return ids.selectExpr(read.FILE, read.BLOCK, FIRST_ID, f"{before} AS {BEFORE}")
 
 
-def of_tasks(scan: DataFrame) -> Optional[list[Block]]:
-    """The one block that each task of a scan reads; None if a task has several."""
-    java: Any = scan
+def of_tasks(spark: SparkSession, source: read.Source) -> Optional[list[Block]]:
+    """The one block that each task reads, where it is one scan; None if a task has several."""
+    if not read.one_scan(source):
+        return None
+    ((_, lines),) = read.csv_lines(spark, source, located=False)
+    java: Any = lines
     tasks = [list(task.files()) for task in java._jdf.queryExecution().toRdd().partitions()]
     if any(len(blocks) != 1 for blocks in tasks):
         return None

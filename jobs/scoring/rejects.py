@@ -46,36 +46,37 @@ def find(
 
 
 def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple[dict[str, int], dict[str, int]]:
-    """Write the rows that were `found`, about `count`, as RFC 4180 records into `parts`, ordered by file and line.
+    """Write the rows that were `found`, about `count`, into `parts`.
 
-    These are the schema's columns as text, `_reasons` (`code:column`, joined by `;`), `_source` and `_record` (line, from 1).
     Returns the `decide.text_sizes` with how many `lines` there are, and the rows by reason; a row with two counts for both.
+    """
+    in_lines, seen = lines(found, schema, count=count)
+    in_lines.write.mode("overwrite").text(parts)
+    return seen.totals(), _by_reason(seen)
+
+
+def lines(found: Found, schema: TableSchema, *, count: int) -> tuple[DataFrame, Counters]:
+    """One RFC 4180 record a row as `line`, ordered by file and line, and what will have counted them once they are written.
+
+    They are made of the schema's columns as text, `_reasons` (`code:column`, joined by `;`), `_source` and `_record` (line, from 1).
     """
     file = f"regexp_replace({read.FILE_NAME}, '^file:(//)?(?=/)|(?<=^s3)a(?=:)', '') AS {SOURCE}"
     # parted here, as reasons and lines are too much for one method (0009)
     rows = validate.fenced(found.rows)
     rejects = rows.selectExpr(*map(sql.name, schema.names), REASONS, file, f"{found.line} AS {RECORD}")
+    cells = [decide.csv_cell(f.name, f.dataType) for f in rejects.schema.fields]
     if found.in_order:
         placed = rejects
     elif count <= FEW:
         placed = rejects.repartition(1).sortWithinPartitions(SOURCE, RECORD)
-    else:  # looked at once more, to be shared out
+    else:  # they are looked at twice, as Spark first finds out how to share them out
         placed = rejects.persist().orderBy(SOURCE, RECORD)
-    cells = [decide.csv_cell(f.name, f.dataType) for f in rejects.schema.fields]
-    lines = placed.selectExpr(f"{decide.csv_line(cells)} AS line", REASONS)
-    calls = Calls(rejects.sparkSession)
+    calls = Calls(found.rows.sparkSession)
     reasons = calls.java(MULTISET).create()
-    seen = Counters(
-        rejects.sparkSession,
-        {},
-        "lines",
-        amounts=decide.text_sizes(),
-        beside=(reasons, COLLECTION),
-        more=[_tallied(calls, reasons)],
-    )
-    seen.counting(lines).select("line").write.mode("overwrite").text(parts)
-    rejects.unpersist()
-    return seen.totals(), _by_reason(seen)
+    beside, more = (reasons, COLLECTION), [_tallied(calls, reasons)]
+    seen = Counters(found.rows.sparkSession, {}, "lines", amounts=decide.text_sizes(), beside=beside, more=more)
+    in_lines = placed.selectExpr(f"{decide.csv_line(cells)} AS line", REASONS)
+    return seen.counting(in_lines).select("line"), seen
 
 
 def _tallied(calls: Calls, reasons: Any) -> Column:
@@ -100,10 +101,7 @@ def _among_those_aside(
     spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str]
 ) -> Optional[Found]:
     """The rejected rows of one scan, which the first pass has set aside; None if those may not be all."""
-    if not source.aside:
-        return None
-    ((layout, lines),) = read.csv_lines(spark, source, located=False)
-    blocks = places.of_tasks(lines)
+    blocks = places.of_tasks(spark, source) if source.aside else None
     if not blocks:
         return None
     texts = [source.aside[task] for task in places.in_order(blocks) if task in source.aside]
@@ -111,6 +109,7 @@ def _among_those_aside(
     if not kept:
         return None
     placed = kept.selectExpr("*", *places.in_blocks(blocks)).where(f"NOT ({places.IS_FIRST})")
+    (layout,) = source.csv
     rows = read.split(validate.fenced(placed), layout, schema, read.PLACE).where(f"{read.SHAPE} != {read.BLANK}")
     found = validate.reasoned(validate.fenced(rows), schema, required)
     return Found(found, places.line_number(blocks, source.records), in_order=True)
@@ -125,8 +124,11 @@ def _among_all_rows(
     if scoring:
         late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
         found = found.unionAll(late.select(*columns))
-    found = found.join(F.broadcast(places.of_blocks(spark, source)), [read.FILE, read.BLOCK], "left")
-    line = f"coalesce({places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1, {read.ROW_ID})"
+    if blocks := places.of_tasks(spark, source):
+        found, line = validate.fenced(found), places.line_number(blocks, source.records)
+    else:
+        found = found.join(F.broadcast(places.of_blocks(spark, source)), [read.FILE, read.BLOCK], "left")
+        line = f"coalesce({places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1, {read.ROW_ID})"
     # every file has one header; only a further one is a fault
     return Found(found.where(f"NOT ({REASONS} = 'repeated-header' AND {line} = 1)"), line, in_order=False)
 

@@ -120,8 +120,8 @@ def test_counts_that_do_not_add_up_publish_nothing(
 ) -> None:
     from jobs.scoring import validate
 
-    whole = validate.rejected
-    monkeypatch.setattr(validate, "rejected", lambda *given: whole(*given).where("id != 'lost'"))
+    whole = validate.reasoned
+    monkeypatch.setattr(validate, "reasoned", lambda *given: whole(*given).where("id != 'lost'"))
     (tmp_path / "in.csv").write_text("id,x\na,1\nlost,oops\nb,oops\n")
     ended = plain(input=tmp_path / "in.csv", max_rejects=5)
     assert ended.code == 5

@@ -1,6 +1,7 @@
 """What every row meets is compiled: the JVM leaves a method of more than 8,000 bytes to its interpreter, and nothing says so."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +32,15 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(
         monkeypatch.setattr(session, "SMALL_BYTES", 0)
     agreed, rows = example(spark, housing_model)
     assert (unique.WATCHED in rows.records.columns) is (keys == "in-order")
-    lines, *_ = score.journey(rows, agreed, predict.load(spark, str(housing_model), agreed.saved))
-    rejected = rejects._among_all_rows(spark, rows.source, agreed.schema, agreed.needs.required, None)[0]
-    for frame in (lines, rejected):
+    lines, seen, _ = score.journey(rows, agreed, predict.load(spark, str(housing_model), agreed.saved))
+    lines.write.format("noop").mode("overwrite").save()
+    one_pass = replace(rows.source, records=seen.rows(), aside=seen.beside())
+    frames = [lines]
+    for source in (one_pass, rows.source):
+        found = rejects.find(spark, source, agreed.schema, agreed.needs.required, None)
+        assert found.in_order is (source is one_pass)
+        frames.append(rejects.lines(found, agreed.schema, count=1)[0])
+    for frame in frames:
         sizes = method_sizes(spark, frame)
         assert sizes
         assert max(sizes) <= COMPILED_BYTES

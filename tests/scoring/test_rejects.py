@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.scoring import places, session
+from jobs.scoring import aside, rejects, session
 from tests.support import models
 from tests.support.runs import Score, table
 
@@ -141,14 +141,22 @@ def test_the_first_of_each_key_by_file_and_line_is_published(
     assert ended.summary["rejected_by_reason"] == {"unique-error:id": len(late)}
 
 
-@pytest.mark.parametrize("tasks", ["several-files-each", "one-file-each", "not-noted"])
+@pytest.mark.parametrize("tasks", ["several-files-each", "one-file-each", "too-many-to-set-aside"])
 def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
     tasks: str, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "SMALL_BYTES", 1 << 24 if tasks == "several-files-each" else 0)
-    if tasks == "not-noted":  # by Spark, how many records each task read
-        monkeypatch.setattr(places, "records_of_tasks", lambda *_: None)
-    monkeypatch.setattr(session, "split_bytes", lambda _: 2000)  # several blocks a file
+    if tasks == "too-many-to-set-aside":
+        monkeypatch.setattr(aside, "MOST_OF_A_TASK", 10)
+    looked_at, among_all_rows = list[str](), rejects._among_all_rows
+
+    def noted(*given: Any) -> rejects.Found:
+        looked_at.append(tasks)
+        return among_all_rows(*given)
+
+    monkeypatch.setattr(rejects, "_among_all_rows", noted)
+    # two files a task, or several blocks a file
+    monkeypatch.setattr(session, "split_bytes", lambda _: 50_000 if tasks == "several-files-each" else 2000)
     # as many for the pass over the keys, but others
     monkeypatch.setattr(session, "SMALL_SPLIT_BYTES", 1950)
     folder = tmp_path / "in"
@@ -162,8 +170,9 @@ def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
         (folder / name).write_text("id,x\n" + "".join(f"{at}-{n},{cell}\n" for n, cell in enumerate(cells)))
     ended = plain(input=folder, max_rejects="100%")
     assert ended.code == 0, ended.stderr
-    assert {(row["_source"], int(row["_record"])) for row in ended.rejects} == wanted
+    assert [(row["_source"], int(row["_record"])) for row in ended.rejects] == sorted(wanted)
     assert ended.summary["rejected_by_reason"] == {"type-error:x": len(wanted)}
+    assert bool(looked_at) is (tasks != "one-file-each")
 
 
 def test_lines_are_counted_right_beside_a_cell_with_line_ends(plain: Score, tmp_path: Path) -> None:
