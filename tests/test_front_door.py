@@ -92,11 +92,25 @@ def test_stdout_is_the_summary_alone_and_stderr_tells_the_steps(plain: Score, tm
 
 
 def test_the_jvm_understands_what_its_compilers_are_told() -> None:
-    told = re.findall(r"-XX:CompileCommand=(?!quiet)[^\s\"]+", (REPO / "submit.sh").read_text())
-    java = f"{home}/bin/java" if (home := os.environ.get("JAVA_HOME")) else "java"
-    said = run([java, *told, "-version"], capture_output=True, text=True, check=True).stdout
-    assert told
+    told, said = asked_of_the_jvm(r"-XX:CompileCommand=(?!quiet)[^\s\"]+")
     assert said.count("CompileCommand: CompileThresholdScaling") == len(told), said
+
+
+def test_the_heap_has_its_whole_size_from_the_start() -> None:  # it does not grow (0010)
+    told, said = asked_of_the_jvm(r"-XX:(?:[+-]Use\w+|InitialRAMPercentage|NewSize|SurvivorRatio)[^\s\"]*", "-Xmx700m")
+    sizes = {name: int(size) for name, size in re.findall(r"\b(\w+) += (\d+) ", said)}
+    assert "-XX:-UseAdaptiveSizePolicy" in told
+    assert sizes["InitialHeapSize"] == sizes["MaxHeapSize"] == 700 << 20
+    assert sizes["NewSize"] == 256 << 20
+
+
+def asked_of_the_jvm(options: str, *more: str) -> tuple[list[str], str]:
+    """The options of this pattern that submit.sh gives a JVM, and what one says of them and all its flags."""
+    told = re.findall(options, (REPO / "submit.sh").read_text())
+    assert told
+    java = f"{home}/bin/java" if (home := os.environ.get("JAVA_HOME")) else "java"
+    command = [java, *told, *more, "-XX:+PrintFlagsFinal", "-version"]
+    return told, run(command, capture_output=True, text=True, check=True).stdout
 
 
 def test_a_checkout_may_lie_below_a_folder_with_a_blank_in_its_name(plain: Score, tmp_path: Path) -> None:
