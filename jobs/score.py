@@ -1,7 +1,7 @@
 """PROGRAM: score files with a saved pipeline and publish one CSV of actions, whole or not at all."""
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from typing import Any, Optional
@@ -38,6 +38,7 @@ from jobs.scoring.prepare import BLANKS, HEADERS, INVALID, OPEN_QUOTES, Prepared
 
 ACTIONS, REJECTS = "actions", "rejects"
 Counts = dict[str, int]
+Columns = dict[str, str]
 
 
 def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataFrame, Counters, Counters]:
@@ -65,11 +66,23 @@ def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataF
     return told.counting(lines).where(decide.PUBLISHED).select("line"), seen, told
 
 
-def write_actions(rows: Prepared, agreed: Agreed, model: PipelineModel, parts: str) -> tuple[read.Source, Counts]:
-    """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about."""
+def write_actions(
+    rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], parts: str
+) -> tuple[read.Source, Counts]:
+    """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about.
+
+    No row is read before all is `checked` that can be. Raises what was found out then.
+    """
     spark = rows.spark
     while True:
-        lines, seen, told = journey(rows, agreed, model)
+        if agreed.policy.has_budgets:  # a job reads the rows for each
+            checked.result()
+        try:
+            lines, seen, told = journey(rows, agreed, model)
+        except Exception:
+            checked.result()  # which says better what is wrong
+            raise
+        checked.result()
         seen.start()  # the job of a budget has met these already
         lines.write.mode("overwrite").text(parts)
         counts = {**seen.totals(), **told.totals()}
@@ -94,9 +107,11 @@ def write_rejects(
     return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), by_reason
 
 
-def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -> tuple[Wanted, Wanted]:
+def write_both(
+    rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], run: Run
+) -> tuple[Wanted, Wanted]:
     """Write the lines and the rejected rows, counted. Raises `HandOffError` if the counts do not add up."""
-    source, counts = write_actions(rows, agreed, model, run.parts(ACTIONS))
+    source, counts = write_actions(rows, agreed, model, checked, run.parts(ACTIONS))
     rows_read = sum(source.records.values()) - counts[BLANKS] - source.csv_files
     actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
     published = sum(actions.values())
@@ -122,9 +137,9 @@ def write_both(rows: Prepared, agreed: Agreed, model: PipelineModel, run: Run) -
     return Wanted(published, counts["bytes"], published + counts.get("feeds_inside", 0)), rejected
 
 
-def hand_over(rows: Prepared, agreed: Agreed, model: PipelineModel, columns: Mapping[str, str], run: Run) -> str:
+def hand_over(rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], run: Run) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
-    actions, rejected = write_both(rows, agreed, model, run)
+    actions, rejected = write_both(rows, agreed, model, checked, run)
     reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
     try:
         told = {name: run.summary[name] for name in ("rows_read", "rows_rejected", "rejected_by_reason")}
@@ -132,7 +147,7 @@ def hand_over(rows: Prepared, agreed: Agreed, model: PipelineModel, columns: Map
     except InputRefusedError as error:
         raise run.refused(error, reject_table, rejected) from error
     key = agreed.policy.published_key(agreed.schema.primary_key)
-    action_table = Table(ACTIONS, columns, key, actions.rows)
+    action_table = Table(ACTIONS, checked.result(), key, actions.rows)
     return run.publish([(action_table, actions), (reject_table, rejected)], agreed.needs.notes)
 
 
@@ -155,17 +170,20 @@ def score(options: Options) -> Mapping[str, Any]:
         f"{len(found.files):,} input files, {found.size:,} bytes" + "".join(f"; {note}" for note in needs.notes),
     )
     if options.dry_run:
-        ready(started(options, found, steps), options, agreed, steps)
+        spark = started(options, found, steps)
+        check(spark, loaded(spark, options, agreed, steps), options, agreed)
         return {"status": "nothing-to-do", "dry_run": True, "notes": needs.notes, "seconds": steps.seconds}
     with starting(options, found, {**texts, "model": str(sorted(metadata.items()))}, steps) as (run, already):
         if already:
             return run.ended("nothing-to-do", already)
         spark = started(options, found, steps)
-        with session.ended_by_signals(spark), failures.explained(options, lambda: read.damaged(spark, layouts)):
-            with ThreadPoolExecutor(1) as beside:  # the loading of a model leaves a core idle
-                looked = beside.submit(look, spark, layouts, found.parquet, agreed, size=found.size)
-                model, columns = ready(spark, options, agreed, steps)
-            path = hand_over(looked.result(), agreed, model, columns, run)
+        explained = failures.explained(options, lambda: read.damaged(spark, layouts))
+        # the loading of a model leaves a core idle, and so does what follows it
+        with session.ended_by_signals(spark), explained, ThreadPoolExecutor(1) as beside:
+            looked = beside.submit(look, spark, layouts, found.parquet, agreed, size=found.size)
+            model = loaded(spark, options, agreed, steps)
+            checked = beside.submit(check, spark, model, options, agreed)
+            path = hand_over(looked.result(), agreed, model, checked, run)
         return run.ended("published", path)
 
 
@@ -182,12 +200,16 @@ def started(options: Options, found: inputs.Inputs, steps: Steps) -> SparkSessio
     return spark
 
 
-def ready(spark: SparkSession, options: Options, agreed: Agreed, steps: Steps) -> tuple[PipelineModel, dict[str, str]]:
-    """The loaded model and the types of the policy's columns: all that can be checked without reading a row."""
+def loaded(spark: SparkSession, options: Options, agreed: Agreed, steps: Steps) -> PipelineModel:
+    """The model."""
     model = predict.load(spark, storage_for(options.model).for_spark(options.model), agreed.saved)
-    columns = analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)
-    steps.done("model", f"model loaded ({len(agreed.saved.stages)} stages), policy checked against its columns")
-    return model, columns
+    steps.done("model", f"model loaded ({len(agreed.saved.stages)} stages)")
+    return model
+
+
+def check(spark: SparkSession, model: PipelineModel, options: Options, agreed: Agreed) -> Columns:
+    """All that can be checked without reading a row; returns the types of the policy's columns."""
+    return analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)
 
 
 EXAMPLE = """\b

@@ -40,6 +40,11 @@ class Policy:
         names = [rule.action for rule in self.rules] + ([self.otherwise] if self.otherwise is not None else [])
         return tuple(dict.fromkeys(names))
 
+    @property
+    def has_budgets(self) -> bool:
+        """Whether a rule has a limit."""
+        return any(rule.limit is not None for rule in self.rules)
+
     def published_key(self, primary_key: tuple[str, ...]) -> tuple[str, ...]:
         """The hand-off's columns that carry the input's primary key unchanged; empty unless all of it is there."""
         carriers = {expression.strip().strip("`"): name for name, expression in self.columns.items()}

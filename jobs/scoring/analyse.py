@@ -49,7 +49,7 @@ def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy
         raise ModelMismatchError(
             f"policy {where}: the name 'action' is taken by a column of the schema or model; rename that"
         )
-    if any(rule.limit is not None for rule in policy.rules) and not schema.primary_key:
+    if policy.has_budgets and not schema.primary_key:
         raise ModelMismatchError(
             f"policy {where}: a limit needs a primaryKey in the schema, so that ties break the same way each night"
         )
@@ -104,7 +104,7 @@ def _plan_nodes(plan: Any) -> Iterator[Any]:
 
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
-        frame.select(F.expr(expression))  # brackets around it would make a whole of `a) OR (b`
+        F.expr(expression)  # brackets around it would make a whole of `a) OR (b`
         # a rule's expressions are put into larger ones: each must be whole within brackets too
         whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
         analysed = frame.select(F.expr(whole))
