@@ -27,7 +27,7 @@ def watched(records: DataFrame) -> DataFrame:
 
 def most(source: read.Source) -> int:
     """How many characters of `source` each task sets aside."""
-    tasks = source.csv_files + source.size // session.split_bytes(source.size)
+    tasks = source.csv_files + source.size // session.split_bytes(source.size, source.csv_files)
     return min(MOST_OF_A_TASK, MOST_IN_ALL // tasks)
 
 

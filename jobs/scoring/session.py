@@ -21,8 +21,10 @@ SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
 FILES_A_TASK, FEW_FILES = 64, 64
 # below this all keys are gathered in the driver
 SMALL_BYTES = 16 << 20
-# below this the JVM's optimising compiler costs more than it gains
-COMPILED_BYTES = 48 << 20
+# below this the JVM's optimising compiler costs more than it gains, and what Spark itself holds in memory is most of what lives:
+# the sooner that is taken out of the young generation the better
+SMALL_RUN_BYTES = 48 << 20
+SMALL_RUN = "-XX:TieredStopAtLevel=1 -XX:MaxTenuringThreshold=2"
 PATIENCE_SECONDS = 15.0
 # each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
 S3A_PATIENCE = {
@@ -52,7 +54,7 @@ def start(
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
         # by size alone, so that the parts do not depend on the number of cores
-        **task_settings(size, split_bytes(size), apart=size >= SMALL_BYTES and files <= FEW_FILES),
+        **task_settings(size, split_bytes(size, files), apart=size >= SMALL_BYTES and files <= FEW_FILES),
         # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
         "spark.sql.codegen.hugeMethodLimit": "8000",
         # lists of hashes, each of which has its place: nothing to be sorted
@@ -125,9 +127,15 @@ def _our_own_ctrl_c() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def split_bytes(size: int) -> int:
-    """How much of an input of `size` bytes one task reads."""
-    return min(MOST_SPLIT_BYTES, max(LEAST_SPLIT_BYTES, size // SPLITS))
+def split_bytes(size: int, files: int = 1) -> int:
+    """How much of an input of `size` bytes in `files` one task reads.
+
+    Files as large as they are on average, or somewhat larger, come out even: no small rest is left to a task of its own.
+    """
+    wanted = min(MOST_SPLIT_BYTES, max(LEAST_SPLIT_BYTES, size // SPLITS))
+    pieces_a_file = round(size / files / wanted)
+    # the last piece of a file is smaller by an eighth, or the file may be larger by as much
+    return int(size / files * (1 + 1 / 8 / pieces_a_file) / pieces_a_file) if pieces_a_file else wanted
 
 
 def task_settings(size: int, split: int, *, apart: bool = False) -> dict[str, str]:
@@ -161,9 +169,9 @@ def _set_java_options(size: int) -> None:
     """Settings of the JVM that this driver is about to start, where submit.sh leaves that to it."""
     options = os.environ.pop("NIGHTLY_JAVA_OPTIONS", "")
     if options:
-        compiler = " -XX:TieredStopAtLevel=1" if size < COMPILED_BYTES else ""
+        small = f" {SMALL_RUN}" if size < SMALL_RUN_BYTES else ""
         # the default ones, so that a user's --driver-java-options are added and do not replace them
-        setting = shlex.quote(f"spark.driver.defaultJavaOptions={options}{compiler}")
+        setting = shlex.quote(f"spark.driver.defaultJavaOptions={options}{small}")
         os.environ["PYSPARK_SUBMIT_ARGS"] = f"--conf {setting} {os.environ['PYSPARK_SUBMIT_ARGS']}"
 
 

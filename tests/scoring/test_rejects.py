@@ -120,7 +120,7 @@ def test_a_file_of_bad_rows_only_is_accounted_for(plain: Score, tmp_path: Path) 
 def test_the_first_of_each_key_by_file_and_line_is_published(
     plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "split_bytes", lambda _: 2000)  # several blocks a file, several tasks a shuffle
+    monkeypatch.setattr(session, "split_bytes", lambda *_: 2000)  # several blocks a file, several tasks a shuffle
     folder = tmp_path / "in"
     folder.mkdir()
     seen: dict[str, tuple[str, int]] = {}
@@ -156,7 +156,7 @@ def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
 
     monkeypatch.setattr(rejects, "_among_all_rows", noted)
     # two files a task, or several blocks a file
-    monkeypatch.setattr(session, "split_bytes", lambda _: 50_000 if tasks == "several-files-each" else 2000)
+    monkeypatch.setattr(session, "split_bytes", lambda *_: 50_000 if tasks == "several-files-each" else 2000)
     # as many for the pass over the keys, but others
     monkeypatch.setattr(session, "SMALL_SPLIT_BYTES", 1950)
     folder = tmp_path / "in"

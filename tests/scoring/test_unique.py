@@ -79,7 +79,7 @@ def test_whole_numbers_in_order_or_not_are_told_apart_by_every_task(
 ) -> None:
     """The first of each key by file and line is published, whether or not the keys' order might have proven that there is no second."""
     monkeypatch.setattr(session, "SMALL_BYTES", 0)
-    monkeypatch.setattr(session, "split_bytes", lambda _: 500)  # several tasks a file
+    monkeypatch.setattr(session, "split_bytes", lambda *_: 500)  # several tasks a file
     chance = random.Random(seed)
     keys = chance.sample(range(-3000, 3000), 300)
     if order != "random":
