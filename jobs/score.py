@@ -75,7 +75,8 @@ def write_actions(
     """
     spark = rows.spark
     while True:
-        if agreed.policy.has_budgets:  # a job reads the rows for each
+        # a job reads the rows for each budget; and what a stage in Python does is not for two threads
+        if agreed.policy.has_budgets or agreed.saved.in_python:
             checked.result()
         try:
             lines, seen, told = journey(rows, agreed, model)
@@ -179,7 +180,11 @@ def score(options: Options) -> Mapping[str, Any]:
         spark = started(options, found, steps)
         explained = failures.explained(options, lambda: read.damaged(spark, layouts))
         # the loading of a model leaves a core idle, and so does what follows it
-        with session.ended_by_signals(spark), explained, ThreadPoolExecutor(1) as beside:
+        with (
+            session.ended_by_signals(spark),
+            explained,
+            ThreadPoolExecutor(1, initializer=session.use, initargs=(spark,)) as beside,
+        ):
             looked = beside.submit(look, spark, layouts, found.parquet, agreed, size=found.size)
             model = loaded(spark, options, agreed, steps)
             checked = beside.submit(check, spark, model, options, agreed)

@@ -104,7 +104,7 @@ def _plan_nodes(plan: Any) -> Iterator[Any]:
 
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
-        F.expr(expression)  # brackets around it would make a whole of `a) OR (b`
+        frame.select(F.expr(expression))  # brackets around it would make a whole of `a) OR (b`
         # a rule's expressions are put into larger ones: each must be whole within brackets too
         whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
         analysed = frame.select(F.expr(whole))

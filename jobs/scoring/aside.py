@@ -39,7 +39,8 @@ def empty(spark: SparkSession) -> tuple[Any, str]:
 def noted(spark: SparkSession, text: tuple[Any, str], most_of_a_task: int) -> Column:
     """Put what is `REJECTED` into the text, while there is room; true."""
     calls, whole = Calls(spark), Calls(spark).kind("int")
-    line = calls.method(calls.sql(REJECTED), "toString", calls.object_of(STRING))
+    # one line may be longer than all there is room for
+    line = calls.method(calls.sql(f"left({REJECTED}, {most_of_a_task})"), "toString", calls.object_of(STRING))
     longer = calls.method(calls.held(*text), "append", calls.object_of(TEXT), line, lasting=True)
     length = calls.column(calls.method(calls.held(*text), "length", whole, lasting=True))
     put = calls.column(calls.method(longer, "length", whole, lasting=True)) > 0

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import Layout
-from jobs.scoring import aside, read, unique, validate
+from jobs.scoring import aside, read, session, unique, validate
 from jobs.scoring.counters import Amounts, Counters
 
 # records that are no valid rows, by kind
@@ -18,13 +18,13 @@ HEADERS, BLANKS, OPEN_QUOTES, INVALID = "headers", "blanks", "open_quotes", "inv
 class Prepared:
     """`records` of `source` as `validate.judged` gives them, with what is looked at when they are counted.
 
-    With `aside` the lines that are no valid rows are set aside. `gathered` are aggregates of all keys, where those are few. With
+    With `sets_aside` the lines that are no valid rows are set aside. `gathered` are aggregates of all keys, where those are few. With
     `exact` records have their place besides, so that the first of several with one key can be told.
     """
 
     source: read.Source
     records: DataFrame
-    aside: bool
+    sets_aside: bool
     gathered: list[Column]
     exact: bool
 
@@ -49,7 +49,7 @@ class Prepared:
         all_kinds |= {INVALID: f"NOT {validate.VALID}", **kinds}
         watched = unique.WATCHED if unique.WATCHED in self.records.columns else None
         beside, more = None, list[Column]()
-        if self.aside:
+        if self.sets_aside:
             beside = aside.empty(self.spark)
             more = [aside.noted(self.spark, beside, aside.most(self.source))]
         return Counters(
@@ -73,7 +73,8 @@ def look(
 
 def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact: bool = False) -> Prepared:
     """The records of `source`, with a proof on the way that no key comes twice where one is to be had."""
-    set_aside = read.one_scan(source) and not exact
+    # of more files a task reads several, and nobody could tell which of them a line is of
+    set_aside = read.one_scan(source) and source.csv_files <= session.FEW_FILES and not exact
     keep = read.PLACE if exact else (read.LINE,) if set_aside else ()
     rows = read.rows(spark, source, agreed.schema, keep=keep)
     records, gathered = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep), list[Column]()

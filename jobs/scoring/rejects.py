@@ -40,9 +40,10 @@ def find(
 
     `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes.
     """
+    blocks = places.of_tasks(spark, source)
     # what is late has to be found again among all rows, by its place
-    those_aside = None if scoring else _among_those_aside(spark, source, schema, required)
-    return those_aside or _among_all_rows(spark, source, schema, required, scoring)
+    those_aside = None if scoring or not blocks else _among_those_aside(spark, source, schema, required, blocks)
+    return those_aside or _among_all_rows(spark, source, schema, required, scoring, blocks)
 
 
 def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -52,6 +53,7 @@ def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple
     """
     in_lines, seen = lines(found, schema, count=count)
     in_lines.write.mode("overwrite").text(parts)
+    found.rows.sparkSession.catalog.clearCache()
     return seen.totals(), _by_reason(seen)
 
 
@@ -98,11 +100,10 @@ def _by_reason(seen: Counters) -> dict[str, int]:
 
 
 def _among_those_aside(
-    spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str]
+    spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str], blocks: list[places.Block]
 ) -> Optional[Found]:
     """The rejected rows of one scan, which the first pass has set aside; None if those may not be all."""
-    blocks = places.of_tasks(spark, source) if source.aside else None
-    if not blocks:
+    if not source.aside:
         return None
     texts = [source.aside[task] for task in places.in_order(blocks) if task in source.aside]
     kept = aside.lines(spark, texts, aside.most(source))
@@ -116,7 +117,12 @@ def _among_those_aside(
 
 
 def _among_all_rows(
-    spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str], scoring: Scoring
+    spark: SparkSession,
+    source: read.Source,
+    schema: TableSchema,
+    required: frozenset[str],
+    scoring: Scoring,
+    blocks: Optional[list[places.Block]],
 ) -> Found:
     rows = read.rows(spark, source, schema, keep=read.PLACE)
     columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
@@ -124,7 +130,7 @@ def _among_all_rows(
     if scoring:
         late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
         found = found.unionAll(late.select(*columns))
-    if blocks := places.of_tasks(spark, source):
+    if blocks:
         found, line = validate.fenced(found), places.line_number(blocks, source.records)
     else:
         found = found.join(F.broadcast(places.of_blocks(spark, source)), [read.FILE, read.BLOCK], "left")

@@ -12,8 +12,11 @@ from typing import Any, Optional
 
 from pyspark.sql import SparkSession
 
+from jobs.scoring.calls import Calls
+
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
-# what one task reads: by the input's size alone, as which rows share a part must not depend on the number of cores
+# what one task is to read, about: by the input's size and number of files alone, as which rows share a part must not depend on
+# the number of cores
 SPLITS, LEAST_SPLIT_BYTES, MOST_SPLIT_BYTES = 16, 4 << 20, 64 << 20
 # the same for a task that holds all of its rows' keys in memory, and how many of those there are before they grow
 SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
@@ -53,7 +56,7 @@ def start(
         # the same on Spark 3.5 and 4.0: a cast that fails gives null, which the checks then see
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
-        # by size alone, so that the parts do not depend on the number of cores
+        # by size and number of files alone, so that the parts do not depend on the number of cores
         **task_settings(size, split_bytes(size, files), apart=size >= SMALL_BYTES and files <= FEW_FILES),
         # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
         "spark.sql.codegen.hugeMethodLimit": "8000",
@@ -84,6 +87,13 @@ def start(
         if _has_class(spark, MAGIC_COMMITTER):
             spark.conf.set("spark.sql.sources.commitProtocolClass", MAGIC_COMMITTER)
     return spark
+
+
+def use(spark: SparkSession) -> None:
+    """Make the session that of this thread: without one Spark takes SQL as its own defaults say, not as `start` has set it."""
+    java: Any = spark
+    session = java._jsparkSession
+    Calls(spark).java(session.getClass().getName()).setActiveSession(session)
 
 
 @contextmanager

@@ -46,6 +46,14 @@ def test_more_than_there_is_room_for_is_not_taken_for_all(spark: SparkSession, t
     assert aside.lines(spark, [text], 200) is None
 
 
+def test_a_line_of_any_length_takes_no_more_room_than_there_is(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na," + "y" * 100_000 + "\n")
+    _, seen = counted(spark, tmp_path, 200)
+    (text,) = seen.beside().values()
+    assert text.length() < 2 * 200
+    assert aside.lines(spark, [text], 200) is None
+
+
 def counted(spark: SparkSession, folder: Path, most: int) -> tuple[read.Source, Counters]:
     """What lies in the folder, and what has counted it."""
     schema = table_schema.parse(json.dumps(XS), "schema")

@@ -23,6 +23,14 @@ def test_a_policy_cannot_read_the_environment(nights: Night, tmp_path: Path, mon
     }
 
 
+@pytest.mark.parametrize("dry_run", [True, False])  # where the check has a thread to itself
+def test_nor_does_what_is_said_of_a_policy_that_is_refused(dry_run: bool, nights: Night, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(FINE)
+    ended = nights(tmp_path, policy={**POLICY, "columns": {"user": "${system:user.name}"}}, dry_run=dry_run)
+    assert ended.code == 4, ended.stderr
+    assert "Syntax error at or near '$'" in ended.error  # and not near, or of a column by, the user's name
+
+
 def test_no_credential_is_in_the_configuration_the_output_or_what_is_said(
     spark: SparkSession, nights: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
