@@ -66,24 +66,29 @@ def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataF
     return told.counting(lines).where(decide.PUBLISHED).select("line"), seen, told
 
 
+def planned(
+    rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns]
+) -> tuple[DataFrame, Counters, Counters]:
+    """The `journey`, once all is `checked` that can be before a row is read. Raises what was found out then."""
+    # a job reads the rows for each budget; and what a stage in Python does is not for two threads
+    if agreed.policy.has_budgets or agreed.saved.in_python:
+        checked.result()
+    try:
+        plan = journey(rows, agreed, model)
+    except Exception:
+        checked.result()  # which says better what is wrong
+        raise
+    checked.result()
+    return plan
+
+
 def write_actions(
     rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], parts: str
 ) -> tuple[read.Source, Counts]:
-    """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about.
-
-    No row is read before all is `checked` that can be. Raises what was found out then.
-    """
+    """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about."""
     spark = rows.spark
     while True:
-        # a job reads the rows for each budget; and what a stage in Python does is not for two threads
-        if agreed.policy.has_budgets or agreed.saved.in_python:
-            checked.result()
-        try:
-            lines, seen, told = journey(rows, agreed, model)
-        except Exception:
-            checked.result()  # which says better what is wrong
-            raise
-        checked.result()
+        lines, seen, told = planned(rows, agreed, model, checked)
         seen.start()  # the job of a budget has met these already
         lines.write.mode("overwrite").text(parts)
         counts = {**seen.totals(), **told.totals()}
@@ -178,11 +183,10 @@ def score(options: Options) -> Mapping[str, Any]:
         if already:
             return run.ended("nothing-to-do", already)
         spark = started(options, found, steps)
-        explained = failures.explained(options, lambda: read.damaged(spark, layouts))
         # the loading of a model leaves a core idle, and so does what follows it
         with (
             session.ended_by_signals(spark),
-            explained,
+            failures.explained(options, lambda: read.damaged(spark, layouts)),
             ThreadPoolExecutor(1, initializer=session.use, initargs=(spark,)) as beside,
         ):
             looked = beside.submit(look, spark, layouts, found.parquet, agreed, size=found.size)

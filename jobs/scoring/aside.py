@@ -9,8 +9,7 @@ from jobs.scoring import read, session, validate
 from jobs.scoring.calls import Calls
 
 # it is read as a task's heartbeat is sent, in the midst of being filled: a StringBuilder would not bear that
-TEXT, STRING, LIST = "java.lang.StringBuffer", "java.lang.String", "java.util.ArrayList"
-UTF8 = "org.apache.spark.unsafe.types.UTF8String"
+TEXT, LIST = "java.lang.StringBuffer", "java.util.ArrayList"
 REJECTED = "_na_rejected"
 # characters that a task sets aside, and all of them: the driver holds them until the last is there
 MOST_OF_A_TASK, MOST_IN_ALL = 1 << 23, 1 << 26
@@ -38,9 +37,10 @@ def empty(spark: SparkSession) -> tuple[Any, str]:
 
 def noted(spark: SparkSession, text: tuple[Any, str], most_of_a_task: int) -> Column:
     """Put what is `REJECTED` into the text, while there is room; true."""
-    calls, whole = Calls(spark), Calls(spark).kind("int")
+    calls = Calls(spark)
+    whole = calls.kind("int")
     # one line may be longer than all there is room for
-    line = calls.method(calls.sql(f"left({REJECTED}, {most_of_a_task})"), "toString", calls.object_of(STRING))
+    line = calls.string(calls.sql(f"left({REJECTED}, {most_of_a_task})"))
     longer = calls.method(calls.held(*text), "append", calls.object_of(TEXT), line, lasting=True)
     length = calls.column(calls.method(calls.held(*text), "length", whole, lasting=True))
     put = calls.column(calls.method(longer, "length", whole, lasting=True)) > 0
@@ -60,12 +60,8 @@ def lines(spark: SparkSession, texts: list[Any], most_of_a_task: int) -> Optiona
         longer.append(text)
     # each task of this frame takes one of the texts, which travel apart from the plan
     taken = calls.method(calls.shared(some, LIST), "get", calls.object_of(TEXT), calls.sql("CAST(id AS int)"))
-    whole = calls.static(
-        UTF8, "fromString", calls.kind("string"), calls.method(taken, "toString", calls.object_of(STRING))
-    )
-    each = spark.range(0, some.size(), 1, some.size()).select(
-        F.explode(F.split(calls.column(whole), "\n")).alias("text")
-    )
+    every = F.explode(F.split(calls.column(calls.text(taken)), "\n"))
+    each = spark.range(0, some.size(), 1, some.size()).select(every.alias("text"))
     number = "substring_index(text, ',', 1)"
     numbered = f"substring(text, length({number}) + 2) AS line", f"CAST({number} AS bigint) AS {read.ROW_ID}"
     return each.where("text != ''").selectExpr(*numbered)

@@ -7,6 +7,7 @@ from pyspark.sql import Column, SparkSession
 
 SPARK_SQL = "org.apache.spark.sql"
 EXPRESSIONS = f"{SPARK_SQL}.catalyst.expressions"
+STRING, UTF8 = "java.lang.String", "org.apache.spark.unsafe.types.UTF8String"
 
 
 class Calls:
@@ -65,6 +66,14 @@ class Calls:
         """`target`, once its method `setter`, which has no result, was called with `value`."""
         java = self.java(f"{EXPRESSIONS}.objects.InitializeJavaBean")
         return java(target, self._jvm.PythonUtils.toScalaMap({setter: value}))
+
+    def string(self, target: Any) -> Any:
+        """`target` as a Java string."""
+        return self.method(target, "toString", self.object_of(STRING))
+
+    def text(self, target: Any) -> Any:
+        """`target` as a SQL string; bytes that are no characters are U+FFFD in it."""
+        return self.static(UTF8, "fromString", self.kind("string"), self.string(target))
 
     def column(self, expression: Any) -> Column:
         """`expression` as a column to select."""

@@ -6,9 +6,9 @@ from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.header import Layout
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import UTF8, Calls
 
-ARRAYS, UTF8 = "org.apache.commons.lang3.ArrayUtils", "org.apache.spark.unsafe.types.UTF8String"
+ARRAYS = "org.apache.commons.lang3.ArrayUtils"
 # each comma is a step of its own in the plan, and some 80 bytes of the method in which a row spends its time
 MOST_CELLS = 6
 
@@ -44,8 +44,7 @@ def _cut_out(calls: Calls, field: Field, at: int, width: int) -> Column:
     found = _static(calls, UTF8, "fromBytes", "string", "bytes", _start(at), length)
     # bytes that are no characters become U+FFFD in a text; a number or a date with such is none
     if field.type == "string":
-        text = calls.method(found, "toString", calls.object_of("java.lang.String"))
-        found = calls.static(UTF8, "fromString", calls.kind("string"), text)
+        found = calls.text(found)
     return calls.column(found)
 
 

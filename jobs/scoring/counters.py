@@ -100,7 +100,7 @@ class Counters:
         return {task - 1: copy for (task, *_), copy in zip(self._counted(), sent)}
 
     def _counted(self) -> list[list[int]]:
-        """Each task's number, from 1, and its counts; one that was run again, as its machine was lost, counts as it was last."""
+        """Tasks' numbers, from 1, with their counts, as they came: of one that ran again, as its machine was lost, the last count."""
         counted: list[list[int]] = json.loads(self._sent[0].value().toString())
         return counted
 

@@ -59,7 +59,7 @@ def in_blocks(blocks: list[Block]) -> tuple[str, str]:
 def line_number(blocks: list[Block], records: Mapping[int, int]) -> str:
     """SQL for the line, from 1, on which the record of a `ROW_ID` stands; each task reads so many `records` of its block."""
     before, so_far = [0] * len(blocks), dict[str, int]()
-    for task in sorted(range(len(blocks)), key=blocks.__getitem__):
+    for task in in_order(blocks):
         file, _ = blocks[task]
         before[task] = so_far.get(file, 0)
         so_far[file] = before[task] + records.get(task, 0)

@@ -51,9 +51,11 @@ def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple
 
     Returns the `decide.text_sizes` with how many `lines` there are, and the rows by reason; a row with two counts for both.
     """
+    if not found.in_order and count > FEW:  # looked at twice, as Spark first finds out how to share them out
+        found.rows.persist()
     in_lines, seen = lines(found, schema, count=count)
     in_lines.write.mode("overwrite").text(parts)
-    found.rows.sparkSession.catalog.clearCache()
+    found.rows.unpersist()
     return seen.totals(), _by_reason(seen)
 
 
@@ -71,8 +73,8 @@ def lines(found: Found, schema: TableSchema, *, count: int) -> tuple[DataFrame, 
         placed = rejects
     elif count <= FEW:
         placed = rejects.repartition(1).sortWithinPartitions(SOURCE, RECORD)
-    else:  # they are looked at twice, as Spark first finds out how to share them out
-        placed = rejects.persist().orderBy(SOURCE, RECORD)
+    else:
+        placed = rejects.orderBy(SOURCE, RECORD)
     calls = Calls(found.rows.sparkSession)
     reasons = calls.java(MULTISET).create()
     beside, more = (reasons, COLLECTION), [_tallied(calls, reasons)]

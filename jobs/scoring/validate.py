@@ -42,9 +42,8 @@ def judged(rows: DataFrame, schema: TableSchema, required: frozenset[str], *, ke
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
-    cells = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
     beside = _typed_beside_raw(rows, schema, read.PLACE)
-    judged_cells = [*cells, read.SHAPE, f"{_fine(schema, required)} AS {VALID}"]
+    judged_cells = [*_as_they_came(schema), read.SHAPE, f"{_fine(schema, required)} AS {VALID}"]
     records = fenced(beside.selectExpr(*judged_cells, *read.PLACE))
     # a second fence costs nothing behind the filter, and parts the code for all rows from that for the few: together they
     # would be too much for one method
@@ -55,10 +54,9 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
 
 def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """`read.rows` that are known to be at fault, with their place: the same, as raw cells, with place and `_reasons`."""
-    cells = [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
     each = ", ".join(_reason(field, schema, required) for field in schema.fields)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {each}) END AS _reasons"
-    return _typed_beside_raw(bad, schema, read.PLACE).selectExpr(*cells, *read.PLACE, reasons)
+    return _typed_beside_raw(bad, schema, read.PLACE).selectExpr(*_as_they_came(schema), *read.PLACE, reasons)
 
 
 def _fine(schema: TableSchema, required: frozenset[str]) -> str:
@@ -87,6 +85,11 @@ def fenced(frame: DataFrame) -> DataFrame:
 
 def _raw(field: Field) -> str:
     return sql.name("_na_raw " + field.name)
+
+
+def _as_they_came(schema: TableSchema) -> list[str]:
+    """The raw cells under their own names."""
+    return [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
 
 
 def _missing(cell: str, schema: TableSchema) -> str:

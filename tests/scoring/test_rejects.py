@@ -141,12 +141,16 @@ def test_the_first_of_each_key_by_file_and_line_is_published(
     assert ended.summary["rejected_by_reason"] == {"unique-error:id": len(late)}
 
 
-@pytest.mark.parametrize("tasks", ["several-files-each", "one-file-each", "too-many-to-set-aside"])
+@pytest.mark.parametrize(
+    "tasks", ["several-files-each", "one-file-each", "too-many-to-set-aside", "too-many-for-one-task"]
+)
 def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
-    tasks: str, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tasks: str, spark: SparkSession, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "SMALL_BYTES", 1 << 24 if tasks == "several-files-each" else 0)
-    if tasks == "too-many-to-set-aside":
+    if tasks == "too-many-for-one-task":
+        monkeypatch.setattr(rejects, "FEW", 1)
+    if tasks.startswith("too-many"):
         monkeypatch.setattr(aside, "MOST_OF_A_TASK", 10)
     looked_at, among_all_rows = list[str](), rejects._among_all_rows
 
@@ -173,6 +177,8 @@ def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
     assert [(row["_source"], int(row["_record"])) for row in ended.rejects] == sorted(wanted)
     assert ended.summary["rejected_by_reason"] == {"type-error:x": len(wanted)}
     assert bool(looked_at) is (tasks != "one-file-each")
+    java: Any = spark
+    assert java._jsparkSession.sharedState().cacheManager().isEmpty()
 
 
 def test_lines_are_counted_right_beside_a_cell_with_line_ends(plain: Score, tmp_path: Path) -> None:
