@@ -100,6 +100,8 @@ java_options() { # with quotes around paths, as Spark splits them at blanks
   # a batch has no use for short pauses; what a task holds dies with it, so with room for that the heap stays as it is,
   # which from the start is as large as it may be: it would not grow, but be collected over and over
   echo "-XX:+UseParallelGC -XX:-UseAdaptiveSizePolicy -XX:InitialRAMPercentage=100 -XX:NewSize=256m -XX:SurvivorRatio=2"
+  # what outlives two collections is nearly all Spark's own and stays: it need not be copied by a dozen more
+  echo "-XX:MaxTenuringThreshold=2"
   # nor for the best code of methods that run a few thousand times at its start
   echo "-XX:Tier4InvocationThreshold=100000 -XX:Tier4MinInvocationThreshold=20000"
   echo "-XX:Tier4CompileThreshold=300000 -XX:Tier4BackEdgeThreshold=800000"

@@ -97,11 +97,14 @@ def test_the_jvm_understands_what_its_compilers_are_told() -> None:
 
 
 def test_the_heap_has_its_whole_size_from_the_start() -> None:  # it does not grow (0010)
-    told, said = asked_of_the_jvm(r"-XX:(?:[+-]Use\w+|InitialRAMPercentage|NewSize|SurvivorRatio)[^\s\"]*", "-Xmx700m")
+    told, said = asked_of_the_jvm(
+        r"-XX:(?:[+-]Use\w+|InitialRAMPercentage|NewSize|SurvivorRatio|MaxTenuringThreshold)[^\s\"]*", "-Xmx700m"
+    )
     sizes = {name: int(size) for name, size in re.findall(r"\b(\w+) += (\d+) ", said)}
     assert "-XX:-UseAdaptiveSizePolicy" in told
     assert sizes["InitialHeapSize"] == sizes["MaxHeapSize"] == 700 << 20
     assert sizes["NewSize"] == 256 << 20
+    assert sizes["MaxTenuringThreshold"] == 2
 
 
 def asked_of_the_jvm(options: str, *more: str) -> tuple[list[str], str]:

@@ -24,10 +24,9 @@ SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
 FILES_A_TASK, FEW_FILES = 64, 64
 # below this all keys are gathered in the driver
 SMALL_BYTES = 16 << 20
-# below this the JVM's optimising compiler costs more than it gains, and what Spark itself holds in memory is most of what lives:
-# the sooner that is taken out of the young generation the better
+# below this the JVM's optimising compiler costs more than it gains
 SMALL_RUN_BYTES = 48 << 20
-SMALL_RUN = "-XX:TieredStopAtLevel=1 -XX:MaxTenuringThreshold=2"
+SMALL_RUN = "-XX:TieredStopAtLevel=1"
 PATIENCE_SECONDS = 15.0
 # each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
 S3A_PATIENCE = {
