@@ -10,6 +10,16 @@ EXPRESSIONS = f"{SPARK_SQL}.catalyst.expressions"
 STRING, UTF8 = "java.lang.String", "org.apache.spark.unsafe.types.UTF8String"
 
 
+def known(spark: SparkSession, class_name: str) -> bool:
+    """Whether Spark's class path has the class."""
+    jvm: Any = spark.sparkContext._jvm
+    try:
+        jvm.java.lang.Class.forName(class_name, False, jvm.java.lang.Thread.currentThread().getContextClassLoader())
+    except Exception:  # py4j wraps ClassNotFoundException
+        return False
+    return True
+
+
 class Calls:
     """Makes Catalyst expressions; those written as SQL may name columns of the frame that they are used on."""
 

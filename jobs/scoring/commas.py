@@ -1,51 +1,108 @@
-"""Where the cells of a line start, found in its bytes: all that most lines need in order to be split (docs/decisions/0014)."""
+"""Where the cells of a line start, found in its bytes: all that is needed to split it (docs/decisions/0014)."""
 
 from typing import Any
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring.calls import UTF8, Calls
+from jobs.scoring import edges, records, sql
+from jobs.scoring.calls import UTF8, Calls, known
 
+QUOTE, QUOTE_BYTE = '"', "34Y"
 ARRAYS = "org.apache.commons.lang3.ArrayUtils"
+TO_DOUBLE = "org.apache.hadoop.hive.serde2.lazy.fast.StringToDouble"
 # each comma is a step of its own in the plan, and some 80 bytes of the method in which a row spends its time
 MOST_CELLS = 6
+# what stands between the cells of a line with quotes, where a comma may be part of a cell; and for it, should it be in one:
+# either is no character that a cell may have
+NUL, NO_CHARACTER = "'\\0'", "'\\uFFFD'"
+# SQL of what `looked_for` gives: whether the quotes account for every character of the line
+CLOSED = f"(NOT quoted OR replace(joined, {NUL}, ',') = whole)"
+NUMBER = "_na_number "
 
 
 def looked_for(lines: DataFrame, width: int) -> DataFrame:
-    """`lines`, which have a `line`, with whether it is `quoted` and `odd`, and what `cut_out` needs.
+    """`lines`, which have a never null `line`, with what `CLOSED`, `too_few`, `too_many` and `cells` need."""
+    calls = Calls(lines.sparkSession)
+    frame = lines.selectExpr("*", "CAST(line AS binary) AS line_bytes")
+    frame = frame.withColumn("quoted", _index(calls, "line_bytes", QUOTE_BYTE, "0") >= 0)
+    frame = frame.selectExpr("*", f"CASE WHEN quoted THEN replace(line, {NUL}, {NO_CHARACTER}) ELSE '' END AS whole")
+    # with a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
+    split = f"regexp_extract_all(concat(',', whole), {sql.text(records.CELL)}, 1)"
+    frame = frame.selectExpr("*", f"CASE WHEN quoted THEN array_join({split}, {NUL}) ELSE '' END AS joined")
+    separator = f"CASE WHEN quoted THEN 0Y ELSE {ord(',')}Y END AS separator"
+    frame = frame.selectExpr(
+        "*", "CASE WHEN quoted THEN CAST(joined AS binary) ELSE line_bytes END AS bytes", separator
+    )
+    for at in range(1, width + 1):  # where one is not found the next is looked for from the front again: no harm
+        frame = frame.withColumn(_start(at), _index(calls, "bytes", "separator", _start(at - 1)) + 1)
+    return frame
 
-    An odd line has a quote in it or is not of `width` cells: it has to be split in another way.
+
+def too_few(width: int) -> str:
+    """SQL: whether a line has not as many as `width` cells."""
+    places = [f"({_start(at)} - 1)" for at in range(1, width)]
+    return f"{' | '.join(places)} < 0" if places else "false"
+
+
+def too_many(width: int) -> str:
+    """SQL: whether a line of `width` cells has more."""
+    return f"{_start(width)} > 0"
+
+
+def cells(found: DataFrame, layout: Layout, schema: TableSchema, fine: str) -> DataFrame:
+    """`found` with a column `cell` for each of the schema's fields, empty but where the line is `fine` (SQL).
+
+    Never to be cut out of any other: a piece might reach beyond its memory.
     """
-    calls, steps = Calls(lines.sparkSession), range(1, width + 1)
-    frame = lines.selectExpr("*", "CAST(line AS binary) AS bytes")
-    frame = frame.withColumn("quoted", _index(calls, '"', "0") >= 0)
-    for at in steps:  # where one is not found the next is looked for from the front again, which does no harm
-        frame = frame.withColumn(_start(at), _index(calls, ",", _start(at - 1)) + 1)
-    # 0 if one is missing (and now and then as it overflows: the line is only split the other way then)
-    product = " * ".join(map(_start, steps[:-1])) or "1"
-    return frame.selectExpr("*", f"quoted OR {_start(width)} != 0 OR {product} = 0 AS odd")
+    calls = Calls(found.sparkSession)
+    opens = [_index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at in layout.positions]
+    quotes = [(F.col("quoted") & first).cast("int").alias(_quotes(at)) for at, first in zip(layout.positions, opens)]
+    found = found.select("*", *quotes)
+    bare = [
+        F.when(F.expr(fine), _bare(calls, field, at, layout.width)).otherwise("").alias(cell(at))
+        for field, at in zip(schema.fields, layout.positions)
+    ]
+    return found.select("*", *bare)
 
 
-def needed(width: int) -> list[str]:
-    """The columns that `cut_out` needs."""
-    return ["bytes", *map(_start, range(1, width))]
+def cell(at: int) -> str:
+    """The column of the cell at `at`."""
+    return f"cell_{at}"
 
 
-def cut_out(spark: SparkSession, layout: Layout, schema: TableSchema) -> list[Column]:
-    """The cell of each of the schema's fields. Never to be worked out for an odd line: it might reach beyond its memory."""
-    calls = Calls(spark)
-    return [_cut_out(calls, field, at, layout.width) for field, at in zip(schema.fields, layout.positions)]
+def numbers(cells: DataFrame, layout: Layout, schema: TableSchema) -> list[Column]:
+    """The cells of doubles that are digits, with a sign or a point at most, as numbers: columns `NUMBER` and the field's name.
+
+    Others, as those with an exponent, are null there. What is read so is what Java reads, bit for bit.
+    """
+    if not known(cells.sparkSession, TO_DOUBLE):  # Hive's, which a Spark may be built without
+        return []
+    calls, columns = Calls(cells.sparkSession), list[Column]()
+    for field, at in zip(schema.fields, layout.positions):
+        if field.type == "number" and field.spark_type == "double":
+            # it must not see anything else: 1-5 would be 1
+            plain = edges.plain(cells.sparkSession, cell(at))
+            number = _static(calls, TO_DOUBLE, "strtod", "double", "bytes", *_inside(at, layout.width))
+            columns.append(F.when(plain, calls.column(number)).alias(NUMBER + field.name))
+    return columns
 
 
-def _cut_out(calls: Calls, field: Field, at: int, width: int) -> Column:
-    length = f"octet_length(bytes) - {_start(at)}" if at + 1 == width else f"{_start(at + 1)} - 1 - {_start(at)}"
-    found = _static(calls, UTF8, "fromBytes", "string", "bytes", _start(at), length)
-    # bytes that are no characters become U+FFFD in a text; a number or a date with such is none
-    if field.type == "string":
-        found = calls.text(found)
-    return calls.column(found)
+def _bare(calls: Calls, field: Field, at: int, width: int) -> Column:
+    """The cell without the quotes around it."""
+    piece = _static(calls, UTF8, "fromBytes", "string", "bytes", *_inside(at, width))
+    if field.type != "string":  # with bytes that are no characters, or a quote inside, it is nothing but a string
+        return calls.column(piece)
+    undoubled = F.replace(calls.column(piece), F.lit(QUOTE * 2), F.lit(QUOTE))
+    # bytes that are no characters become U+FFFD
+    return F.when(F.expr(f"{_quotes(at)} = 1"), undoubled).otherwise(calls.column(calls.text(piece)))
+
+
+def _inside(at: int, width: int) -> tuple[str, str]:
+    """SQL for the first byte and the length of a cell without the quotes around it."""
+    return f"{_start(at)} + {_quotes(at)}", f"{_length(at, width)} - 2 * {_quotes(at)}"
 
 
 def _start(at: int) -> str:
@@ -53,9 +110,18 @@ def _start(at: int) -> str:
     return f"start_{at}" if at else "0"
 
 
-def _index(calls: Calls, char: str, start: str) -> Column:
-    """The place of `char` in the line, from `start` on, or -1."""
-    return calls.column(_static(calls, ARRAYS, "indexOf", "int", "bytes", f"{ord(char)}Y", start))
+def _length(at: int, width: int) -> str:
+    return f"octet_length(bytes) - {_start(at)}" if at + 1 == width else f"{_start(at + 1)} - 1 - {_start(at)}"
+
+
+def _quotes(at: int) -> str:
+    """How many quotes stand in front of the cell, and behind it."""
+    return f"quotes_{at}"
+
+
+def _index(calls: Calls, array: str, byte: str, start: str) -> Column:
+    """The place of `byte` in `array`, from `start` on, or -1."""
+    return calls.column(_static(calls, ARRAYS, "indexOf", "int", array, byte, start))
 
 
 def _static(calls: Calls, class_name: str, method: str, kind: str, *arguments: str) -> Any:

@@ -1,54 +1,20 @@
-"""The first and the last byte of a cell: nearly every number is known by them, without a regular expression."""
+"""Nearly every number is known as one without a regular expression: by what Spark's casts take, but for blanks at the ends."""
 
-from collections.abc import Iterator
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
 
-from pyspark.sql import Column, DataFrame
-
-from jobs.scoring import sql
-from jobs.scoring.calls import EXPRESSIONS, Calls
-
-PLATFORM = "org.apache.spark.unsafe.Platform"
+from jobs.scoring.calls import Calls
 
 
-def probes(names: list[str]) -> list[str]:
-    """SQL to select beside the text columns `names`, for `looked_at`."""
-    # a blank is no number, and what is never null spares the code after it many a test
-    return [
-        f"coalesce(CASE WHEN {sql.name(name)} = '' THEN ' ' ELSE {sql.name(name)} END, ' ') AS {probe(name)}"
-        for name in names
-    ]
+def unpadded(spark: SparkSession, cell: str) -> Column:
+    """Whether the text `cell` (SQL) has no blank or control character at its ends: casts to integers pass over them."""
+    calls = Calls(spark)
+    text = calls.sql(cell)
+    trimmed = calls.column(calls.method(text, "trimAll", calls.kind("string")))
+    return F.octet_length(trimmed) == F.octet_length(calls.column(text))
 
 
-def looked_at(frame: DataFrame, names: list[str]) -> DataFrame:
-    """`frame`, which has the `probes` of `names`, with their first and last bytes."""
-    calls = Calls(frame.sparkSession)
-    return frame.select("*", *(edge for name in names for edge in _edges(calls, name)))
-
-
-def as_a_number(name: str) -> str:
-    """SQL: whether the cell starts and ends as a number does."""
-    return f"{first(name)} >= {ord('+')} AND {_last(name)} BETWEEN {ord('0')} AND {ord('9')}"
-
-
-def first(name: str) -> str:
-    """SQL for the first byte."""
-    return sql.name("_na_first " + name)
-
-
-def _last(name: str) -> str:
-    return sql.name("_na_last " + name)
-
-
-def probe(name: str) -> str:
-    """SQL for the cell's text, never null; a blank where it is missing."""
-    return sql.name("_na_probe " + name)
-
-
-def _edges(calls: Calls, name: str) -> Iterator[Column]:
-    cell, long = calls.sql(probe(name)), calls.kind("bigint")
-    start = calls.method(cell, "getBaseOffset", long)
-    array = calls.method(cell, "getBaseObject", calls.object_of("java.lang.Object"))
-    length = calls.sql(f"CAST(octet_length({probe(name)}) - 1 AS bigint)")
-    end = calls.java(f"{EXPRESSIONS}.Add")(start, length)
-    for column, at in ((first(name), start), (_last(name), end)):
-        yield calls.column(calls.static(PLATFORM, "getByte", calls.kind("tinyint"), array, at)).alias(column.strip("`"))
+def plain(spark: SparkSession, cell: str) -> Column:
+    """Whether the text `cell` (SQL) is digits, with a sign in front and a point before the last of them at most."""
+    # a cast to an integer looks at the digits behind a point too, but would take a point alone
+    return F.expr(f"CAST({cell} AS bigint) IS NOT NULL AND NOT endswith({cell}, '.')") & unpadded(spark, cell)

@@ -82,6 +82,7 @@ def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tupl
     """One row a record, header and blank lines included: the schema's columns as strings, `SHAPE`, and what to `keep`.
 
     That may be `PLACE`, whose `ROW_ID`s are within a file in the order of its records, or of one scan's rows `LINE`.
+    Of rows of one kind there may be `commas.numbers` besides.
     """
     branches = []
     for layout, lines, stitched in _csv(spark, source, located=keep == PLACE):
@@ -91,6 +92,8 @@ def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tupl
     for frame in parquet_frames(spark, source):
         cells = [_as_text(frame, column) for column in schema.names]
         branches.append(frame.selectExpr(*cells, f"{OK} AS {SHAPE}", *keep))
+    if len(branches) > 1:
+        branches = [frame.select(*map(sql.name, schema.names), SHAPE, *keep) for frame in branches]
     return reduce(DataFrame.unionAll, branches)
 
 
@@ -184,29 +187,40 @@ def reader(spark: SparkSession) -> Any:
 def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
     """Each `line` as one of `rows`."""
     place = [name for name in keep if name != LINE]
-    # rows that are told apart by their place may be rejected, and are to be shown as they stand in the file
-    quick = layout.width <= commas.MOST_CELLS and not place
     # apart, so that each line is searched once; never null, as that spares the code after it many a test
     lines = lines.selectExpr("coalesce(line, '') AS line", *place)
-    found = commas.looked_for(lines, layout.width) if quick else lines.selectExpr("*", f"{QUOTED} AS quoted")
-    exact = f"CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END"
-    cells = f"CASE WHEN odd THEN {exact} END AS cells" if quick else f"{exact} AS cells"
-    kind = f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK} ELSE {OK} END AS kind"
-    split = found.selectExpr("*", cells, kind)
+    # rows that are told apart by their place may be rejected, and are to be shown as they stand in the file
+    if layout.width <= commas.MOST_CELLS and not place:
+        return _by_bytes(lines, layout, schema, keep)
+    exact = f"CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
+    found = lines.selectExpr("*", f"{QUOTED} AS quoted")
+    split = found.selectExpr("*", exact, f"{_kind(layout)} ELSE {OK} END AS kind")
     # each quote that opens a cell must also close it
     kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({_closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
-    kept = [kind, "cells", *place, *([f"line AS {LINE}"] if LINE in keep else [])]
-    if not quick:
-        bound = [F.expr(_unquoted(f"cells[{at}]")) for at in layout.positions]
-        return _bound(split.selectExpr(*kept), layout, schema, bound, keep)
-    there = [f"coalesce(element_at(cells, {at + 1}), '') AS exact_{at}" for at in layout.positions]
-    both = split.selectExpr(*kept, "odd", *there, *commas.needed(layout.width))
-    simple = commas.cut_out(lines.sparkSession, layout, schema)
-    bound = [
-        F.when(F.col("odd"), F.expr(_unquoted(f"exact_{at}"))).otherwise(cell)
-        for at, cell in zip(layout.positions, simple)
-    ]
-    return _bound(both, layout, schema, bound, keep)
+    bound = [F.expr(_unquoted(f"cells[{at}]")) for at in layout.positions]
+    return _bound(split.selectExpr(kind, "cells", *place, *_kept(keep)), layout, schema, bound, keep)
+
+
+def _by_bytes(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
+    """The same by the places of the commas, with `commas.numbers` besides; cells of what is no proper record are empty."""
+    found = commas.looked_for(lines, layout.width)
+    shape = (
+        f"{_kind(layout)} WHEN NOT {commas.CLOSED} THEN {OPEN_QUOTE} WHEN {commas.too_few(layout.width)} THEN {SHORT} "
+        f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END AS {SHAPE}"
+    )
+    cells = commas.cells(found.selectExpr("*", shape), layout, schema, f"{SHAPE} = {OK}")
+    named = [F.col(commas.cell(at)).alias(name) for at, name in zip(layout.positions, schema.names)]
+    kept = [F.expr(name) for name in (SHAPE, *_kept(keep))]
+    return cells.select(*named, *kept, *commas.numbers(cells, layout, schema))
+
+
+def _kind(layout: Layout) -> str:
+    """The start of SQL for what a line is, if no record."""
+    return f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK}"
+
+
+def _kept(keep: tuple[str, ...]) -> list[str]:
+    return [f"line AS {LINE}"] if LINE in keep else []
 
 
 def _bound(

@@ -12,7 +12,7 @@ from typing import Any, Optional
 
 from pyspark.sql import SparkSession
 
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import Calls, known
 
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 # what one task is to read, about: by the input's size and number of files alone, as which rows share a part must not depend on
@@ -83,7 +83,7 @@ def start(
     accumulators.handle_error = lambda *_: None
     if schemes & {"s3", "s3a"}:
         _bound_patience(spark)
-        if _has_class(spark, MAGIC_COMMITTER):
+        if known(spark, MAGIC_COMMITTER):  # on EMR the platform's own serves
             spark.conf.set("spark.sql.sources.commitProtocolClass", MAGIC_COMMITTER)
     return spark
 
@@ -215,12 +215,3 @@ def _bound_patience(spark: SparkSession) -> None:
         # only Hadoop's own: what --spark or a core-site.xml says holds
         if source is None or list(source) == ["core-default.xml"]:
             hadoop.set(name, value)
-
-
-def _has_class(spark: SparkSession, name: str) -> bool:
-    jvm: Any = spark.sparkContext._jvm
-    try:
-        jvm.java.lang.Class.forName(name, False, jvm.java.lang.Thread.currentThread().getContextClassLoader())
-    except Exception:  # py4j wraps ClassNotFoundException; on EMR the platform's own committer serves
-        return False
-    return True

@@ -1,15 +1,17 @@
 """Typed values and a reason, or none, for every record. Nothing here drops a row."""
 
 import uuid
-from typing import Any
+from typing import Any, Optional
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring import edges, read, sql
+from jobs.scoring import commas, edges, read, sql
 
 VALID = "_na_valid"
+# the cell as it came, and whether it is known for a number without the expressions below
+RAW, QUICK = "_na_raw ", "_na_quick "
 # 1 and 1.0 and .5 and 1e-3; Java would also take 1d, 0x1p3 and surrounding control characters
 # (\z, for $ would also match before a line end)
 NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *\\z"
@@ -67,11 +69,15 @@ def _fine(schema: TableSchema, required: frozenset[str]) -> str:
 
 def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
     """Typed values, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
-    values = [f"{typed(field, schema)} AS {sql.name(field.name)}" for field in schema.fields]
-    raw = [f"{sql.name(field.name)} AS {_raw(field)}" for field in schema.fields]
-    numbers = [field.name for field in schema.fields if _is_binary_number(field)]
-    beside = rows.selectExpr(*values, *raw, *edges.probes(numbers), read.SHAPE, *keep)
-    return edges.looked_at(beside, numbers)
+    spark, read_as = rows.sparkSession, {name: sql.name(name) for name in rows.columns}
+    columns = list[Column]()
+    for field in schema.fields:
+        cell, number = sql.name(field.name), read_as.get(commas.NUMBER + field.name)
+        columns += [F.expr(typed(field, schema, number)).alias(field.name), F.col(cell).alias(RAW + field.name)]
+        if _is_binary_number(field):
+            quick = edges.unpadded(spark, cell) if field.type == "integer" else edges.plain(spark, cell)
+            columns.append((F.expr(number).isNotNull() if number else quick).alias(QUICK + field.name))
+    return rows.select(*columns, read.SHAPE, *keep)
 
 
 def _is_binary_number(field: Field) -> bool:
@@ -84,7 +90,7 @@ def fenced(frame: DataFrame) -> DataFrame:
 
 
 def _raw(field: Field) -> str:
-    return sql.name("_na_raw " + field.name)
+    return sql.name(RAW + field.name)
 
 
 def _as_they_came(schema: TableSchema) -> list[str]:
@@ -97,8 +103,11 @@ def _missing(cell: str, schema: TableSchema) -> str:
     return f"({cell} IS NULL OR {cell} IN ({values}))" if values else f"({cell} IS NULL)"
 
 
-def typed(field: Field, schema: TableSchema) -> str:
-    """SQL: the cell as its type, null where it is missing or does not read as such."""
+def typed(field: Field, schema: TableSchema, number: Optional[str] = None) -> str:
+    """SQL: the cell as its type, null where it is missing or does not read as such.
+
+    `number` is SQL for the same where the cell has been read already, and null where it has not.
+    """
     cell = sql.name(field.name)
     if field.type == "string":
         value = cell
@@ -108,6 +117,8 @@ def typed(field: Field, schema: TableSchema) -> str:
         value = f"CASE WHEN {_fits_decimal(cell, field.spark_type)} THEN try_cast({cell} AS {field.spark_type}) END"
     else:
         value = f"try_cast({cell} AS {field.spark_type})"
+        if number:
+            value = f"coalesce({number}, {value})"
     # the empty cell parses to null by itself; any other missing value might be a fine number, as -999 is
     if field.type == "string" or set(schema.missing_values) - {""}:
         return f"CASE WHEN {_missing(cell, schema)} THEN NULL ELSE {value} END"
@@ -144,17 +155,14 @@ def _misread(field: Field) -> str:
     raw, value = _raw(field), sql.name(field.name)
     if field.type == "string":
         return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
-    at_its_ends, never_null = edges.as_a_number(field.name), edges.probe(field.name)
+    quick = sql.name(QUICK + field.name)
     if field.type == "number" and _is_binary_number(field):
-        # a hexadecimal one starts with a zero or a sign, which come before 1
-        hexadecimal = f"(contains({never_null}, 'x') OR contains({never_null}, 'X'))"
-        plain = f"{at_its_ends} AND ({edges.first(field.name)} >= {ord('1')} OR NOT {hexadecimal})"
         finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
-        return f"NOT {finite} OR NOT ({plain} OR {never_null} RLIKE '{NUMBER}')"
+        return f"NOT {finite} OR NOT ({quick} OR {raw} RLIKE '{NUMBER}')"
     if field.type == "boolean":
         return f"{value} IS NULL"
     if field.type == "integer":
-        return f"{value} IS NULL OR NOT ({at_its_ends} OR {never_null} RLIKE '{INTEGER}')"
+        return f"{value} IS NULL OR NOT ({quick} OR {raw} RLIKE '{INTEGER}')"
     pattern = {"number": NUMBER, "date": DATE, "datetime": DATETIME}[field.type]
     return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
 

@@ -3,6 +3,8 @@
 import csv
 import json
 import random
+import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,12 @@ from pyspark.sql import SparkSession
 from jobs.contract import header, table_schema
 from jobs.scoring import commas, read
 
+PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)")
+ODD_NUMBERS = [
+    "0", "-0", "-0.0", "+.5", "-.5", ".", "-", "-.", "+.", "5.", "1-5", "5-", "1.2.3", "1e5", "0x1p3", "1d", "1f", "NaN",
+    "Infinity", " 1", "1 ", "1\t", "\t1", "1\x01", "9007199254740993", "9223372036854775807", "9223372036854775808",
+    "179769313486231570" + "0" * 291, "0." + "0" * 323 + "49", "0.1", "123456789012345.6", "1234567890123456.7", "", "\u00b2", "\uff11",
+]  # fmt: skip
 ALPHABET = 'a1 é€,,,,"'
 
 
@@ -54,4 +62,53 @@ def test_bytes_that_are_no_characters_are_told_in_text(spark: SparkSession, tmp_
     layout = header.bind(b"id,x", schema, "in.csv")
     text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
     told = read.split(text, layout, schema, ()).selectExpr("x", "contains(id, '\ufffd') AS told")  # as validation asks
-    assert {row["x"]: row["told"] for row in told.collect()} == {"x": False, "1": True, "2": True, "3": False}
+    assert {row["x"]: row["told"] for row in told.collect()} == {"": False, "1": True, "2": True, "3": False}
+
+
+def test_a_nul_beside_quotes_parts_no_cells_and_is_told(spark: SparkSession, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_bytes(b'id,x\n"a\0,b",1\na\0b,"2"\na\0b,3\n')
+    schema = table_schema.parse('{"fields": [{"name": "id", "type": "string"}, {"name": "x", "type": "integer"}]}', "s")
+    layout = header.bind(b"id,x", schema, "in.csv")
+    text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
+    rows = read.split(text, layout, schema, ()).where(f"{read.SHAPE} = {read.OK}").collect()
+    assert {row["x"]: row["id"] for row in rows} == {"1": "a\ufffd,b", "2": "a\ufffdb", "3": "a\0b"}
+
+
+def test_plain_numbers_are_read_as_python_reads_them_to_the_last_bit_and_others_are_left(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    chance = random.Random(17)
+    cells = [*ODD_NUMBERS, *(drawn_number(chance) for _ in range(200_000))]
+    chance.shuffle(cells)
+    rows = [(cell, f'"{other}"') for cell, other in zip(cells, reversed(cells))]
+    (tmp_path / "in.csv").write_text("\n".join(["x,y", *map(",".join, rows), ""]))
+    schema = table_schema.parse('{"fields": [{"name": "x", "type": "number"}, {"name": "y", "type": "number"}]}', "s")
+    layout = header.bind(b"x,y", schema, "in.csv")
+    text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
+    found = read.split(text, layout, schema, ()).where(f"{read.SHAPE} = {read.OK}").collect()
+    assert len(found) == len(rows)
+    plain = 0
+    for row in found:
+        for name in ("x", "y"):
+            number = row[commas.NUMBER + name]
+            if PLAIN.fullmatch(row[name]) and abs(int(row[name].partition(".")[0].strip("+-") or "0")) < 2**63:
+                plain += 1
+                assert repr(number) == repr(float(row[name])), row[name]
+            else:
+                assert number is None, row[name]
+    assert 0.5 < plain / len(rows) / 2 < 0.9
+
+
+def drawn_number(chance: random.Random) -> str:
+    """A number in one of the ways in which they are written, or nearly so."""
+    digits = "".join(chance.choices("0123456789", k=chance.randrange(1, 22)))
+    point = chance.randrange(len(digits) + 1)
+    return chance.choice(
+        [
+            f"{chance.choice(('', '-', '+'))}{digits[:point]}.{digits[point:]}",
+            f"{chance.uniform(-100, 100):.{chance.randrange(1, 8)}f}",
+            repr(struct.unpack("d", chance.randbytes(8))[0]),
+            repr(chance.gauss(0, 10)),
+            "".join(chance.choices("0123456789.-+eE ", k=chance.randrange(1, 6))),
+        ]
+    )
