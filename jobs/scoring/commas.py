@@ -19,7 +19,7 @@ MOST_CELLS = 6
 # either is no character that a cell may have
 NUL, NO_CHARACTER = "'\\0'", "'\\uFFFD'"
 # SQL of what `looked_for` gives: whether the quotes account for every character of the line
-CLOSED = f"(NOT quoted OR replace(joined, {NUL}, ',') = whole)"
+CLOSED = f"(NOT tangled OR replace(joined, {NUL}, ',') = whole)"
 NUMBER = "_na_number "
 
 
@@ -28,13 +28,14 @@ def looked_for(lines: DataFrame, width: int) -> DataFrame:
     calls = Calls(lines.sparkSession)
     frame = lines.selectExpr("*", "CAST(line AS binary) AS line_bytes")
     frame = frame.withColumn("quoted", _index(calls, "line_bytes", QUOTE_BYTE, "0") >= 0)
-    frame = frame.selectExpr("*", f"CASE WHEN quoted THEN replace(line, {NUL}, {NO_CHARACTER}) ELSE '' END AS whole")
+    frame = frame.selectExpr("*", f"quoted AND NOT (line RLIKE {sql.text(_untangled(width))}) AS tangled")
+    frame = frame.selectExpr("*", f"CASE WHEN tangled THEN replace(line, {NUL}, {NO_CHARACTER}) ELSE '' END AS whole")
     # with a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
     split = f"regexp_extract_all(concat(',', whole), {sql.text(records.CELL)}, 1)"
-    frame = frame.selectExpr("*", f"CASE WHEN quoted THEN array_join({split}, {NUL}) ELSE '' END AS joined")
-    separator = f"CASE WHEN quoted THEN 0Y ELSE {ord(',')}Y END AS separator"
+    frame = frame.selectExpr("*", f"CASE WHEN tangled THEN array_join({split}, {NUL}) ELSE '' END AS joined")
+    separator = f"CASE WHEN tangled THEN 0Y ELSE {ord(',')}Y END AS separator"
     frame = frame.selectExpr(
-        "*", "CASE WHEN quoted THEN CAST(joined AS binary) ELSE line_bytes END AS bytes", separator
+        "*", "CASE WHEN tangled THEN CAST(joined AS binary) ELSE line_bytes END AS bytes", separator
     )
     for at in range(1, width + 1):  # where one is not found the next is looked for from the front again: no harm
         frame = frame.withColumn(_start(at), _index(calls, "bytes", "separator", _start(at - 1)) + 1)
@@ -90,14 +91,20 @@ def numbers(cells: DataFrame, layout: Layout, schema: TableSchema) -> list[Colum
     return columns
 
 
+def _untangled(width: int) -> str:
+    """A regular expression for lines of `width` cells with neither a comma nor a quote in one that stands in quotes."""
+    cell = '(?:"[^",]*+"|[^",]*+)'
+    return f"^{cell}(?:,{cell}){{{width - 1}}}\\z"
+
+
 def _bare(calls: Calls, field: Field, at: int, width: int) -> Column:
     """The cell without the quotes around it."""
     piece = _static(calls, UTF8, "fromBytes", "string", "bytes", *_inside(at, width))
     if field.type != "string":  # with bytes that are no characters, or a quote inside, it is nothing but a string
         return calls.column(piece)
-    undoubled = F.replace(calls.column(piece), F.lit(QUOTE * 2), F.lit(QUOTE))
-    # bytes that are no characters become U+FFFD
-    return F.when(F.expr(f"{_quotes(at)} = 1"), undoubled).otherwise(calls.column(calls.text(piece)))
+    text = calls.column(calls.text(piece))  # bytes that are no characters become U+FFFD
+    undoubled = F.replace(text, F.lit(QUOTE * 2), F.lit(QUOTE))
+    return F.when(F.expr(f"tangled AND {_quotes(at)} = 1"), undoubled).otherwise(text)
 
 
 def _inside(at: int, width: int) -> tuple[str, str]:
