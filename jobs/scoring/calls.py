@@ -83,7 +83,11 @@ class Calls:
 
     def text(self, target: Any) -> Any:
         """`target` as a SQL string; bytes that are no characters are U+FFFD in it."""
-        return self.static(UTF8, "fromString", self.kind("string"), self.string(target))
+        return self.from_java(self.string(target))
+
+    def from_java(self, string: Any) -> Any:
+        """A Java string as a SQL one."""
+        return self.static(UTF8, "fromString", self.kind("string"), string)
 
     def column(self, expression: Any) -> Column:
         """`expression` as a column to select."""

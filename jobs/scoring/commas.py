@@ -85,7 +85,7 @@ def numbers(cells: DataFrame, layout: Layout, schema: TableSchema) -> list[Colum
     for field, at in zip(schema.fields, layout.positions):
         if field.type == "number" and field.spark_type == "double":
             # it must not see anything else: 1-5 would be 1
-            plain = edges.plain(cells.sparkSession, cell(at))
+            plain = edges.plain(calls, cell(at))
             number = _static(calls, TO_DOUBLE, "strtod", "double", "bytes", *_inside(at, layout.width))
             columns.append(F.when(plain, calls.column(number)).alias(NUMBER + field.name))
     return columns

@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy, Rule
 from jobs.scoring import aside, predict, read, sql, unique, unseen, validate
-from jobs.scoring.calls import EXPRESSIONS, STRING, UTF8, Calls
+from jobs.scoring.calls import EXPRESSIONS, STRING, Calls
 from jobs.scoring.counters import Amounts
 
 ACTION = "action"
@@ -54,9 +54,7 @@ def lines(decided: DataFrame, policy: Policy) -> DataFrame:
     values = decided.select(*published(policy), *tallied)
     kinds = {field.name: field.dataType for field in values.schema.fields}
     floating = [name for name, kind in kinds.items() if isinstance(kind, (T.DoubleType, T.FloatType))]
-    values = values.select(
-        *(_number_text(values, name) if name in floating else F.col(sql.name(name)) for name in values.columns)
-    )
+    values = values.withColumns({name: _number_text(values, name) for name in floating})
     # what the actions are called is known beforehand
     plain = [OUT + name for name, expression in policy.columns.items() if expression == ACTION and _all_plain(policy)]
     cells = [
@@ -109,8 +107,8 @@ def _number_text(frame: DataFrame, name: str) -> Column:
     there = calls.java(f"{EXPRESSIONS}.KnownNotNull")(calls.sql(sql.name(name)))
     # Java 19 and later write it so by themselves; earlier ones take twice the time for what may be a digit more (0016)
     written = calls.static(NUMBER_OUTPUT, "toString", calls.object_of(STRING), there, calls.sql("true"))
-    text = calls.column(calls.static(UTF8, "fromString", calls.kind("string"), written))
-    return F.when(F.expr(f"{sql.name(name)} IS NULL"), "").otherwise(text).alias(name)
+    text = calls.column(calls.from_java(written))
+    return F.when(F.expr(f"{sql.name(name)} IS NULL"), "").otherwise(text)
 
 
 def _quoted(value: str) -> str:

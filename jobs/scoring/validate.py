@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring import commas, edges, read, sql
+from jobs.scoring.calls import Calls
 
 VALID = "_na_valid"
 # the cell as it came, and whether it is known for a number without the expressions below
@@ -69,14 +70,16 @@ def _fine(schema: TableSchema, required: frozenset[str]) -> str:
 
 def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
     """Typed values, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
-    spark, read_as = rows.sparkSession, {name: sql.name(name) for name in rows.columns}
-    columns = list[Column]()
+    calls, columns = Calls(rows.sparkSession), list[Column]()
     for field in schema.fields:
-        cell, number = sql.name(field.name), read_as.get(commas.NUMBER + field.name)
+        cell, read_as = sql.name(field.name), commas.NUMBER + field.name
+        number = sql.name(read_as) if read_as in rows.columns else None
         columns += [F.expr(typed(field, schema, number)).alias(field.name), F.col(cell).alias(RAW + field.name)]
-        if _is_binary_number(field):
-            quick = edges.unpadded(spark, cell) if field.type == "integer" else edges.plain(spark, cell)
-            columns.append((F.expr(number).isNotNull() if number else quick).alias(QUICK + field.name))
+        if number:
+            columns.append(F.expr(f"{number} IS NOT NULL").alias(QUICK + field.name))
+        elif _is_binary_number(field):
+            quick = edges.unpadded if field.type == "integer" else edges.plain
+            columns.append(quick(calls, cell).alias(QUICK + field.name))
     return rows.select(*columns, read.SHAPE, *keep)
 
 

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.contract import header, table_schema
-from jobs.scoring import commas, read
+from jobs.scoring import commas, read, validate
 
 PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)")
 ODD_NUMBERS = [
@@ -99,6 +99,23 @@ def test_plain_numbers_are_read_as_python_reads_them_to_the_last_bit_and_others_
             else:
                 assert number is None, row[name]
     assert 0.5 < plain / len(rows) / 2 < 0.9
+
+
+def test_a_spark_without_hive_leaves_all_numbers_to_its_cast(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.csv").write_text("x,y\n1.5,2\n-7,1e3\n")
+    schema = table_schema.parse('{"fields": [{"name": "x", "type": "number"}, {"name": "y", "type": "number"}]}', "s")
+    layout = header.bind(b"x,y", schema, "in.csv")
+    text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
+    assert commas.NUMBER + "x" in read.split(text, layout, schema, ()).columns
+    monkeypatch.setattr(commas, "TO_DOUBLE", "no.such.StringToDouble")
+    rows = read.split(text, layout, schema, ())
+    assert rows.columns == ["x", "y", read.SHAPE]
+    assert sorted(tuple(row) for row in validate.check(rows, schema, frozenset()).collect()) == [
+        (-7.0, 1000.0),
+        (1.5, 2.0),
+    ]
 
 
 def drawn_number(chance: random.Random) -> str:
