@@ -112,6 +112,7 @@ def fitted(name: str, work: Path) -> str:
 
 def timed(command: Sequence[str]) -> float:
     """Seconds of one whole run."""
+    os.sync()  # what the data's making or the run before has left to be written is not this one's time
     started = time.monotonic()
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment())
     _, errors = process.communicate()
