@@ -94,7 +94,7 @@ class_archive() { # prints the archive's path, or nothing where there is none
   [[ ! -s $archive ]] || echo "$archive"
 }
 
-java_options() { # with quotes around paths, as Spark splits them at blanks
+java_options() { # the user's own settings: prints ours, with quotes around paths, as Spark splits them at blanks
   local archive
   echo "\"-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties\""
   # a batch has no use for short pauses; what a task holds dies with it, so with room for that the heap stays as it is,
@@ -112,7 +112,7 @@ java_options() { # with quotes around paths, as Spark splits them at blanks
   echo "-Xlog:disable -Xlog:all=error:stderr" # an archive that does not fit is passed over in silence
   if [[ -n ${NIGHTLY_ARCHIVE_TO:-} ]]; then
     echo "\"-XX:ArchiveClassesAtExit=$NIGHTLY_ARCHIVE_TO\""
-  else
+  elif [[ $1 != *FlightRecord* ]]; then # a Java 17 that has mapped an archive crashes when it shall make a recording
     archive=$(class_archive)
     [[ -z $archive ]] || echo "\"-XX:SharedArchiveFile=$archive\""
   fi
@@ -130,7 +130,7 @@ PYTHON
 
 submit() { # program, arguments…
   local program=$1; shift
-  local own_spark='' conf=() extra=() shipped=() args=() jars='' words
+  local own_spark='' conf=() extra=() shipped=() args=() ahead=() jars='' words
   choose_spark
   while (($#)); do
     case $1 in
@@ -159,10 +159,11 @@ submit() { # program, arguments…
   conf+=("${shipped[@]+"${shipped[@]}"}" "${extra[@]+"${extra[@]}"}")
   if [[ -n $own_spark ]]; then
     # the driver in front and the JVM behind it: spark-submit would mix stderr into stdout, and outrun its clean-up
-    NIGHTLY_JAVA_OPTIONS=$(java_options | tr '\n' ' ')
+    NIGHTLY_JAVA_OPTIONS=$(java_options "${extra[*]-}" | tr '\n' ' ')
     NIGHTLY_PY_FILES=${shipped[1]:-}
     export NIGHTLY_JAVA_OPTIONS NIGHTLY_PY_FILES PYSPARK_SUBMIT_ARGS="${conf[*]@Q} pyspark-shell"
-    exec "$PYSPARK_PYTHON" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
+    [[ $program != score ]] || ahead=("$here/jobs/ahead.py")
+    exec "$PYSPARK_PYTHON" "${ahead[@]+"${ahead[@]}"}" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
   fi
   exec "$spark_submit" "${conf[@]+"${conf[@]}"}" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
 }

@@ -13,6 +13,7 @@ from typing import Any, NoReturn, Optional
 
 import click
 
+from jobs import jvm
 from jobs.errors import InputRefusedError, JobError, UsageError
 from jobs.handoff.storage import storage_for
 
@@ -44,6 +45,7 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     if summary:
         print(json.dumps(summary, ensure_ascii=False), flush=True)
     sys.stderr.flush()
+    jvm.given_up()
     # not sys.exit: py4j's threads may wait for a JVM that a signal has already ended
     os._exit(code)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from jobs import ahead
 from tests.support import models
 from tests.support.runs import REPO, Ended, Score, environment, finished, start
 
@@ -89,6 +90,54 @@ def test_stdout_is_the_summary_alone_and_stderr_tells_the_steps(plain: Score, tm
     assert "5 rows read" in ended.stderr
     assert "WARN" not in ended.stderr
     assert not ended.left_behind
+
+
+def test_a_jvm_that_does_not_start_is_told_in_one_line(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text(FIVE)
+    (tmp_path / "tmp").mkdir()
+    env = environment(TMPDIR=str(tmp_path / "tmp"))
+    ended = submitted(plain, env=env, input=tmp_path / "in.csv", spark="--driver-memory much")
+    assert ended.code == 2
+    # the line before is the JVM's
+    assert ended.stderr.splitlines()[-1].startswith("error: Spark's JVM did not start; see above what it says")
+    assert "-Xmxmuch" in ended.stderr
+    assert not ended.left_behind
+
+
+@pytest.mark.parametrize(("max_rejects", "code"), [("0", 0), ("some", 2)], ids=["published", "ended-before-spark"])
+def test_of_the_jvm_begun_ahead_nothing_is_left(plain: Score, tmp_path: Path, max_rejects: str, code: int) -> None:
+    (tmp_path / "in.csv").write_text(FIVE)
+    (tmp_path / "tmp").mkdir()
+    options = {**plain.defaults, "input": tmp_path / "in.csv", "output": tmp_path / "out", "max_rejects": max_rejects}
+    process = start("score", *plain.arguments(options), env=environment(TMPDIR=str(tmp_path / "tmp")))
+    ended = finished(process, tmp_path / "out")
+    assert ended.code == code, ended.stderr
+    assert list((tmp_path / "tmp").iterdir()) == []
+    with pytest.raises(ProcessLookupError):  # noqa: PT012 - it has let go of the streams, and is gone a moment later
+        for _ in range(200):
+            os.killpg(process.pid, 0)
+            time.sleep(0.05)
+
+
+def test_what_is_known_ahead_of_the_input_is_its_size(tmp_path: Path) -> None:
+    for name, size in {"a-2026-11-22.csv": 30, "b-2026-11-22.csv": 12, "c-2026-11-21.csv": 5}.items():
+        (tmp_path / name).write_bytes(b"x" * size)
+    dated = ["score.py", "--run-date", "2026-11-22", "--input", f"{tmp_path}/*-{{run_date}}.csv"]
+    assert ahead.size_of(dated) == 42
+    assert ahead.size_of([*dated, "--input", f"file://{tmp_path}/c-2026-11-21.csv"]) == 47
+    assert ahead.size_of([*dated, "--input", "s3://bucket/in"]) is None
+    assert ahead.size_of(["score.py", "--config", "night.json"]) is None
+
+
+def test_a_recording_of_the_jvm_may_be_asked_for(plain: Score, tmp_path: Path) -> None:
+    java = f"{home}/bin/java" if (home := os.environ.get("JAVA_HOME")) else "java"
+    if "jdk.jfr" not in run([java, "--list-modules"], capture_output=True, text=True, check=True).stdout:
+        pytest.skip("this Java has no flight recorder")
+    (tmp_path / "in.csv").write_text(FIVE)
+    spark = f"--driver-java-options -XX:StartFlightRecording=filename={tmp_path}/run.jfr"
+    ended = submitted(plain, input=tmp_path / "in.csv", spark=spark)
+    assert ended.code == 0, ended.stderr
+    assert (tmp_path / "run.jfr").stat().st_size > 0
 
 
 def test_the_jvm_understands_what_its_compilers_are_told() -> None:

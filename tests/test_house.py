@@ -7,15 +7,16 @@ import pytest
 
 from tests.support.runs import REPO
 
-PROGRAMS = {"score", "train", "launch", "program"}
+PROGRAMS = {"score", "train", "launch", "program", "ahead"}
 LAYERS = {
     "errors": set[str](),
     "contract": {"contract", "errors"},
-    "scoring": {"scoring", "contract", "errors"},
+    "scoring": {"scoring", "contract", "errors", "jvm"},
     "handoff": {"handoff", "contract", "errors"},
     "emr": {"emr", "errors"},
     # what the programs share: manners, no rows
-    "program": {"handoff", "errors"},
+    "program": {"handoff", "errors", "jvm"},
+    "jvm": {"errors"},
 }
 FILES = sorted((REPO / "jobs").rglob("*.py"))
 

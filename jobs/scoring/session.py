@@ -1,7 +1,6 @@
 """The Spark session, with the settings the results depend on fixed here, so that every machine gives the same bytes."""
 
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any, Optional
 
 from pyspark.sql import SparkSession
 
+from jobs import jvm
 from jobs.scoring.calls import Calls, known
 
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
@@ -24,9 +24,6 @@ SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
 FILES_A_TASK, FEW_FILES = 64, 64
 # below this all keys are gathered in the driver
 SMALL_BYTES = 16 << 20
-# below this the JVM's optimising compiler costs more than it gains
-SMALL_RUN_BYTES = 48 << 20
-SMALL_RUN = "-XX:TieredStopAtLevel=1"
 PATIENCE_SECONDS = 15.0
 # each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
 S3A_PATIENCE = {
@@ -46,7 +43,7 @@ def start(
 
     `size` is the input's in bytes, in `files`, and `unpacked` that of its rows, where that is more.
     """
-    _set_java_options(size if unpacked is None else unpacked)
+    process = jvm.reached(size if unpacked is None else unpacked)
     builder: Any = SparkSession.builder.appName(app_name)
     settings = {
         "spark.sql.session.timeZone": "UTC",
@@ -78,6 +75,9 @@ def start(
         builder = builder.config(name, value)
     with _our_own_ctrl_c():
         spark: SparkSession = builder.getOrCreate()
+    if process:
+        gateway: Any = spark.sparkContext._gateway
+        gateway.proc = process  # as where PySpark has started it
     # its thread would print a traceback when a signal ends the JVM before the driver
     accumulators: Any = spark.sparkContext._accumulatorServer
     accumulators.handle_error = lambda *_: None
@@ -172,16 +172,6 @@ def small_tasks(spark: SparkSession, size: int) -> Iterator[int]:
 def _set(spark: SparkSession, settings: dict[str, str]) -> None:
     for name, value in settings.items():
         spark.conf.set(name, value)
-
-
-def _set_java_options(size: int) -> None:
-    """Settings of the JVM that this driver is about to start, where submit.sh leaves that to it."""
-    options = os.environ.pop("NIGHTLY_JAVA_OPTIONS", "")
-    if options:
-        small = f" {SMALL_RUN}" if size < SMALL_RUN_BYTES else ""
-        # the default ones, so that a user's --driver-java-options are added and do not replace them
-        setting = shlex.quote(f"spark.driver.defaultJavaOptions={options}{small}")
-        os.environ["PYSPARK_SUBMIT_ARGS"] = f"--conf {setting} {os.environ['PYSPARK_SUBMIT_ARGS']}"
 
 
 def _s3_settings() -> dict[str, str]:
