@@ -18,21 +18,6 @@ from tests.support.runs import HOUSING, PLAIN_POLICY, REPO, SCHEMA, SPARK, Score
 from tests.support.serving import Store
 
 JARS = REPO / ".jars" / f"spark-{SPARK}"
-# the files that take longest: begun first, so that at the end no worker is left alone with one of them
-LONGEST = (
-    "test_whole_way",
-    "test_corpus",
-    "test_stages",
-    "test_faults",
-    "test_s3_faults",
-    "test_typed",
-    "test_cluster",
-)
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest files first, the others as they come."""
-    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
