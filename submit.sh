@@ -94,7 +94,7 @@ class_archive() { # prints the archive's path, or nothing where there is none
   [[ ! -s $archive ]] || echo "$archive"
 }
 
-java_options() { # the user's own settings: prints ours, with quotes around paths, as Spark splits them at blanks
+java_options() { # the user's settings; prints ours, with quotes around paths, as Spark splits them at blanks
   local archive
   echo "\"-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties\""
   # a batch has no use for short pauses; what a task holds dies with it, so with room for that the heap stays as it is,

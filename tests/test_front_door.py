@@ -102,6 +102,7 @@ def test_a_jvm_that_does_not_start_is_told_in_one_line(plain: Score, tmp_path: P
     assert ended.stderr.splitlines()[-1].startswith("error: Spark's JVM did not start; see above what it says")
     assert "-Xmxmuch" in ended.stderr
     assert not ended.left_behind
+    assert list((tmp_path / "tmp").iterdir()) == []
 
 
 @pytest.mark.parametrize(("max_rejects", "code"), [("0", 0), ("some", 2)], ids=["published", "ended-before-spark"])
@@ -130,8 +131,7 @@ def test_what_is_known_ahead_of_the_input_is_its_size(tmp_path: Path) -> None:
 
 
 def test_a_recording_of_the_jvm_may_be_asked_for(plain: Score, tmp_path: Path) -> None:
-    java = f"{home}/bin/java" if (home := os.environ.get("JAVA_HOME")) else "java"
-    if "jdk.jfr" not in run([java, "--list-modules"], capture_output=True, text=True, check=True).stdout:
+    if "jdk.jfr" not in run([java(), "--list-modules"], capture_output=True, text=True, check=True).stdout:
         pytest.skip("this Java has no flight recorder")
     (tmp_path / "in.csv").write_text(FIVE)
     spark = f"--driver-java-options -XX:StartFlightRecording=filename={tmp_path}/run.jfr"
@@ -160,9 +160,13 @@ def asked_of_the_jvm(options: str, *more: str) -> tuple[list[str], str]:
     """The options of this pattern that submit.sh gives a JVM, and what one says of them and all its flags."""
     told = re.findall(options, (REPO / "submit.sh").read_text())
     assert told
-    java = f"{home}/bin/java" if (home := os.environ.get("JAVA_HOME")) else "java"
-    command = [java, *told, *more, "-XX:+PrintFlagsFinal", "-version"]
+    command = [java(), *told, *more, "-XX:+PrintFlagsFinal", "-version"]
     return told, run(command, capture_output=True, text=True, check=True).stdout
+
+
+def java() -> str:
+    """The Java that the programs run on."""
+    return f"{home}/bin/java" if (home := os.environ.get("JAVA_HOME")) else "java"
 
 
 def test_a_checkout_may_lie_below_a_folder_with_a_blank_in_its_name(plain: Score, tmp_path: Path) -> None:

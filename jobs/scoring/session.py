@@ -43,8 +43,6 @@ def start(
 
     `size` is the input's in bytes, in `files`, and `unpacked` that of its rows, where that is more.
     """
-    process = jvm.reached(size if unpacked is None else unpacked)
-    builder: Any = SparkSession.builder.appName(app_name)
     settings = {
         "spark.sql.session.timeZone": "UTC",
         # else ${env:NAME} in a policy would publish the environment, and a header could not hold a ${
@@ -71,6 +69,8 @@ def start(
     }
     if schemes & {"s3", "s3a"}:
         settings.update(_s3_settings())
+    process = jvm.reached(size if unpacked is None else unpacked, settings)
+    builder: Any = SparkSession.builder.appName(app_name)
     for name, value in settings.items():
         builder = builder.config(name, value)
     with _our_own_ctrl_c():
