@@ -2,11 +2,12 @@
 
 import runpy
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import date
-from typing import Optional
+from typing import Any, Optional
 
-from jobs import jvm
+from jobs import jvm, program
 from jobs.handoff import inputs
 from jobs.handoff.storage import scheme_of
 
@@ -24,10 +25,15 @@ def size_of(arguments: list[str]) -> Optional[int]:
     return inputs.find(uris).unpacked
 
 
-if __name__ == "__main__":
+def score() -> Mapping[str, Any]:
+    """Begin the JVM and run the program that the command line names first, which ends this process."""
     del sys.argv[0]
     with suppress(Exception):  # what is wrong with the input the program itself tells
         size = size_of(sys.argv)
         if size is not None:
             jvm.begin(size)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    return runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    program.run(score)  # a signal may come before the program itself looks after those

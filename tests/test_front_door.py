@@ -105,14 +105,26 @@ def test_a_jvm_that_does_not_start_is_told_in_one_line(plain: Score, tmp_path: P
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
-@pytest.mark.parametrize(("max_rejects", "code"), [("0", 0), ("some", 2)], ids=["published", "ended-before-spark"])
-def test_of_the_jvm_begun_ahead_nothing_is_left(plain: Score, tmp_path: Path, max_rejects: str, code: int) -> None:
+@pytest.mark.parametrize(
+    ("max_rejects", "interrupted", "code"),
+    [("0", False, 0), ("some", False, 2), ("0", True, 130)],
+    ids=["published", "ended-before-spark", "ctrl-c-while-it-starts"],
+)
+def test_of_the_jvm_begun_ahead_nothing_is_left(
+    plain: Score, tmp_path: Path, max_rejects: str, interrupted: bool, code: int
+) -> None:
     (tmp_path / "in.csv").write_text(FIVE)
     (tmp_path / "tmp").mkdir()
     options = {**plain.defaults, "input": tmp_path / "in.csv", "output": tmp_path / "out", "max_rejects": max_rejects}
     process = start("score", *plain.arguments(options), env=environment(TMPDIR=str(tmp_path / "tmp")))
+    if interrupted:
+        wait_for(lambda: bool(list((tmp_path / "tmp").glob("tmp*"))), process)
+        time.sleep(0.1)  # it is begun right after its folder is made, and takes far longer to come up
+        os.killpg(process.pid, signal.SIGINT)
     ended = finished(process, tmp_path / "out")
     assert ended.code == code, ended.stderr
+    if interrupted:
+        assert ended.error == "error: interrupted; nothing was published"
     assert list((tmp_path / "tmp").iterdir()) == []
     with pytest.raises(ProcessLookupError):  # noqa: PT012 - it has let go of the streams, and is gone a moment later
         for _ in range(200):
