@@ -13,8 +13,7 @@ import stat
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain
-from typing import Optional, Protocol
+from typing import Optional, Protocol, Union
 
 from jobs.errors import UsageError
 from jobs.handoff.tally import Assembled, Tally
@@ -206,18 +205,22 @@ class LocalStorage:
     def assemble(self, header: bytes, parts: list[FileInfo], target: str) -> Assembled:
         path = self.path(target)
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "wb") as out, Tally() as tally:
-            for chunk in chain([header], *(self._chunks(part.uri) for part in parts)):
-                tally.add(chunk)
-                out.write(chunk)
-            out.flush()
+        with open(path, "wb") as out, open(path, "rb", buffering=0) as back, Tally() as tally:
+            for piece in self._pieces(header, parts):
+                out.write(piece)
+                out.flush()
+                tally.follow(back, len(piece))
             os.fsync(out.fileno())
-        return tally.assembled(os.path.getsize(path))
+            return tally.assembled()
 
-    def _chunks(self, uri: str) -> Iterator[bytes]:
-        with open(self.path(uri), "rb") as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+    def _pieces(self, header: bytes, files: list[FileInfo]) -> Iterator[Union[bytes, memoryview]]:
+        """`header` and the bytes of `files`; a piece stands until the next is asked for."""
+        yield header
+        room = memoryview(bytearray(CHUNK))
+        for info in files:
+            with open(self.path(info.uri), "rb", buffering=0) as file:
+                while size := file.readinto(room):
+                    yield room[:size]
 
     def abort_uploads(self, uri: str) -> int:
         return 0
