@@ -16,7 +16,7 @@ setup: ## install everything development needs (SPARK=4.0 for the other Spark)
 # three, as some always wait: for YARN, for a store that hangs, for a driver that is killed
 test: setup ## run the tests (SPARK=4.0 for the other Spark; ARGS='-k name -n 0')
 	@JAVA_HOME=$$(NIGHTLY_SPARK=$(SPARK) ./submit.sh setup) NIGHTLY_SPARK=$(SPARK) PYSPARK_PYTHON=$(VENV)/bin/python \
-	  $(VENV)/bin/python -m pytest -n 3 --dist loadfile $(ARGS)
+	  $(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup ## ruff, Python 3.9 for what runs on the cluster, shell syntax
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .

@@ -18,6 +18,21 @@ from tests.support.runs import HOUSING, PLAIN_POLICY, REPO, SCHEMA, SPARK, Score
 from tests.support.serving import Store
 
 JARS = REPO / ".jars" / f"spark-{SPARK}"
+# the files that take longest: begun first, so that at the end no worker is left alone with one of them
+LONGEST = [
+    "test_whole_way",
+    "test_stages",
+    "test_corpus",
+    "test_faults",
+    "test_s3_faults",
+    "test_refusals",
+    "test_properties",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others as they come."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 @pytest.fixture(scope="session")
@@ -39,8 +54,10 @@ def store(store_process: Store, monkeypatch: pytest.MonkeyPatch) -> Any:
 def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one Spark of this process, as the programs start it, able to reach the S3 server too."""
     assert (JARS / ".complete").exists(), f"no S3 jars in {JARS}: run make setup (SPARK={SPARK})"
+    # a process of many runs needs more room for compiled code than the JVM gives it without its second compiler
+    compiler = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
     settings = {
-        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties" -XX:TieredStopAtLevel=1',
+        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties" {compiler}',
         "spark.driver.extraClassPath": f"{JARS}/*",
         "spark.ui.enabled": "false",
         "spark.driver.memory": "1g",

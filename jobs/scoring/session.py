@@ -25,6 +25,8 @@ FILES_A_TASK, FEW_FILES = 64, 64
 # below this all keys are gathered in the driver
 SMALL_BYTES = 16 << 20
 PATIENCE_SECONDS = 15.0
+# classes that PySpark asks for by these names with every column it makes
+ASKED_OFTEN = {"functions": "org.apache.spark.sql.functions", "PythonUtils": "org.apache.spark.api.python.PythonUtils"}
 # each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
 S3A_PATIENCE = {
     "fs.s3a.attempts.maximum": "3",
@@ -78,6 +80,7 @@ def start(
     if process:
         gateway: Any = spark.sparkContext._gateway
         gateway.proc = process  # as where PySpark has started it
+    _answered_here(spark)
     # its thread would print a traceback when a signal ends the JVM before the driver
     accumulators: Any = spark.sparkContext._accumulatorServer
     accumulators.handle_error = lambda *_: None
@@ -86,6 +89,13 @@ def start(
         if known(spark, MAGIC_COMMITTER):  # on EMR the platform's own serves
             spark.conf.set("spark.sql.sources.commitProtocolClass", MAGIC_COMMITTER)
     return spark
+
+
+def _answered_here(spark: SparkSession) -> None:
+    """Else py4j asks the JVM each time, which looks for each through all of its jars in turn, a millisecond long."""
+    view: Any = spark.sparkContext._jvm
+    for name, in_full in ASKED_OFTEN.items():
+        setattr(view, name, Calls(spark).java(in_full))
 
 
 def use(spark: SparkSession) -> None:

@@ -1,6 +1,6 @@
 """Stages whose own method is called on the row give what `transform` gives, to the last bit, also for extreme values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -50,9 +50,11 @@ def drawn(spark: SparkSession, count: int, *, extreme: bool) -> DataFrame:
 
 
 @pytest.fixture(scope="module")
-def training(spark: SparkSession) -> DataFrame:
+def training(spark: SparkSession) -> Iterator[DataFrame]:
     """Rows to fit on."""
-    return drawn(spark, 400, extreme=False).selectExpr("*", "a * 2 - b / 3 + sqrt(abs(c)) + whole AS y").cache()
+    rows = drawn(spark, 400, extreme=False).selectExpr("*", "a * 2 - b / 3 + sqrt(abs(c)) + whole AS y").cache()
+    yield rows
+    rows.unpersist()  # another file's tests look for what the job leaves there
 
 
 def both(spark: SparkSession, model: PipelineModel, records: DataFrame) -> DataFrame:

@@ -1,8 +1,10 @@
 """How an input is shared out among tasks."""
 
 import random
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from jobs.scoring import session
 
@@ -26,3 +28,9 @@ def test_of_files_nearly_as_large_as_each_other_no_small_rest_is_left_to_a_task(
 
 def test_of_very_many_files_a_task_reads_several() -> None:
     assert session.split_bytes(100 * MB, 10_000) == 100 * MB // session.SPLITS
+
+
+@pytest.mark.parametrize("name", session.ASKED_OFTEN)
+def test_a_class_that_pyspark_asks_for_often_is_the_one_that_the_jvm_would_name(spark: SparkSession, name: str) -> None:
+    view: Any = spark.sparkContext._jvm
+    assert vars(view)[name]._fqn == type(view).__getattr__(view, name)._fqn
