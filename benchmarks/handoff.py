@@ -63,7 +63,7 @@ def medians(ours: Work, theirs: Work, rounds: int, made: list[Path]) -> tuple[fl
 def measured(rows: int, rounds: int, work: Path) -> list[str]:
     """The two comparisons as lines of a Markdown table."""
     parts = data.generate(work, rows)
-    whole = work / "whole.csv"
+    whole, made, copied = work / "whole.csv", work / "made.csv", work / "copy.csv"
     with whole.open("wb") as out:
         for part in sorted(parts.glob("*.csv")):
             with part.open("rb") as file:
@@ -71,8 +71,8 @@ def measured(rows: int, rounds: int, work: Path) -> list[str]:
     pairs = [
         (
             "local: one file of the parts / `cp` and `sync`",
-            assembling(str(parts), str(work / "made.csv")),
-            copying(whole, work / "copy.csv"),
+            assembling(str(parts), str(made)),
+            copying(whole, copied),
         )
     ]
     with running(work) as store, mock.patch.dict(os.environ, store.env):
@@ -84,7 +84,7 @@ def measured(rows: int, rounds: int, work: Path) -> list[str]:
         pairs.append(("S3 (moto on loopback): copied on the server and read back / one `PUT`", s3, putting(whole)))
         lines = []
         for what, ours, theirs in pairs:
-            left, right = medians(ours, theirs, rounds, [work / "made.csv", work / "copy.csv"])
+            left, right = medians(ours, theirs, rounds, [made, copied])
             lines.append(f"| {what} | {left:.2f} / {right:.2f} | {left / right:.2f} | ≤ 1.3 |")
     return [
         f"\n### {whole.stat().st_size:,} bytes, {rounds} rounds\n",

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from jobs import ahead
+from tests.emr.cloud.machines import java
 from tests.support import models
 from tests.support.runs import REPO, Ended, Score, environment, finished, start
 
@@ -174,11 +175,6 @@ def asked_of_the_jvm(options: str, *more: str) -> tuple[list[str], str]:
     assert told
     command = [java(), *told, *more, "-XX:+PrintFlagsFinal", "-version"]
     return told, run(command, capture_output=True, text=True, check=True).stdout
-
-
-def java() -> str:
-    """The Java that the programs run on."""
-    return f"{home}/bin/java" if (home := os.environ.get("JAVA_HOME")) else "java"
 
 
 def test_a_checkout_may_lie_below_a_folder_with_a_blank_in_its_name(plain: Score, tmp_path: Path) -> None:

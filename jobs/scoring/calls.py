@@ -10,11 +10,17 @@ EXPRESSIONS = f"{SPARK_SQL}.catalyst.expressions"
 STRING, UTF8 = "java.lang.String", "org.apache.spark.unsafe.types.UTF8String"
 
 
+def java_class(spark: SparkSession, name: str) -> Any:
+    """A Java class by its full name, without py4j's questions to the JVM about each part of it."""
+    jvm: Any = spark.sparkContext._jvm
+    return JavaClass(name, jvm._gateway_client)
+
+
 def known(spark: SparkSession, class_name: str) -> bool:
     """Whether Spark's class path has the class."""
-    jvm: Any = spark.sparkContext._jvm
+    loader = java_class(spark, "java.lang.Thread").currentThread().getContextClassLoader()
     try:
-        jvm.java.lang.Class.forName(class_name, False, jvm.java.lang.Thread.currentThread().getContextClassLoader())
+        java_class(spark, "java.lang.Class").forName(class_name, False, loader)
     except Exception:  # py4j wraps ClassNotFoundException
         return False
     return True
@@ -27,6 +33,7 @@ class Calls:
         """For columns of frames of `spark`."""
         context: Any = spark.sparkContext
         session: Any = spark
+        self._spark = spark
         self._jvm: Any = context._jvm
         self._jsc: Any = context._jsc
         self._parser: Any = session._jsparkSession.sessionState().sqlParser()
@@ -35,8 +42,8 @@ class Calls:
         self._none: Any = self._jvm.PythonUtils.toSeq([])
 
     def java(self, name: str) -> Any:
-        """A Java class by its full name, without py4j's questions to the JVM about each part of it."""
-        return JavaClass(name, self._jvm._gateway_client)
+        """A Java class by its full name."""
+        return java_class(self._spark, name)
 
     def sql(self, text: str) -> Any:
         """An expression written as SQL."""

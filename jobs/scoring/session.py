@@ -12,7 +12,7 @@ from typing import Any, Optional
 from pyspark.sql import SparkSession
 
 from jobs import jvm
-from jobs.scoring.calls import Calls, known
+from jobs.scoring.calls import java_class, known
 
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 # what one task is to read, about: by the input's size and number of files alone, as which rows share a part must not depend on
@@ -95,14 +95,14 @@ def _answered_here(spark: SparkSession) -> None:
     """Else py4j asks the JVM each time, which looks for each through all of its jars in turn, a millisecond long."""
     view: Any = spark.sparkContext._jvm
     for name, in_full in ASKED_OFTEN.items():
-        setattr(view, name, Calls(spark).java(in_full))
+        setattr(view, name, java_class(spark, in_full))
 
 
 def use(spark: SparkSession) -> None:
     """Make the session that of this thread: without one Spark takes SQL as its own defaults say, not as `start` has set it."""
     java: Any = spark
     session = java._jsparkSession
-    Calls(spark).java(session.getClass().getName()).setActiveSession(session)
+    java_class(spark, session.getClass().getName()).setActiveSession(session)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """The hand-off is all or nothing: what a reader finds, on the first night, the second, and after an accident."""
 
 import hashlib
+import io
 import json
 import os
 import socket
@@ -8,10 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from jobs.handoff import storage
 from jobs.handoff.storage import LocalStorage
+from jobs.handoff.tally import Assembled
 from tests.support.runs import Score, environment
 
 
@@ -26,6 +30,22 @@ def everything(folder: Path) -> dict[str, tuple[bytes, int]]:
     return {
         str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mtime_ns) for p in folder.rglob("*") if p.is_file()
     }
+
+
+def test_the_hash_is_of_what_was_written_not_of_what_was_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forgetful(io.BufferedWriter):
+        def write(self, data: Any, /) -> int:
+            return super().write(bytes(data).replace(b"b", b"c"))
+
+    def opened(path: str, mode: str, **more: Any) -> Any:
+        return Forgetful(io.FileIO(path, "w")) if mode == "wb" else open(path, mode, **more)
+
+    (tmp_path / "part").write_bytes(b"a,b\n")
+    parts = LocalStorage().find(str(tmp_path / "part"))
+    monkeypatch.setattr(storage, "open", opened, raising=False)
+    made = LocalStorage().assemble(b"x\n", parts, str(tmp_path / "made"))
+    assert (tmp_path / "made").read_bytes() == b"x\na,c\n"
+    assert made == Assembled(6, 2, hashlib.sha256(b"x\na,c\n").hexdigest())
 
 
 def test_the_manifest_describes_both_files_and_frictionless_finds_them_valid(plain: Score, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""How an input is shared out among tasks."""
+"""How an input is shared out among tasks, and what PySpark is told so that it need not ask."""
 
 import random
 from typing import Any
