@@ -63,7 +63,7 @@ def source(
     """What to read, `size` bytes in all. Raises `InputRefusedError` for a Parquet file without one of the columns."""
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for uri in parquet:
-        columns = tuple(reader(spark).parquet(uri).dtypes)
+        columns = tuple(spark.read.parquet(very(uri)).dtypes)
         lacking = [name for name in schema.names if name not in dict(columns)]
         if lacking:
             raise InputRefusedError(
@@ -75,7 +75,7 @@ def source(
 
 def one_scan(source: Source) -> bool:
     """Whether all of it is read in one go, by tasks that are numbered alike each time."""
-    return [len(_told_apart(files)) for files in source.csv.values()] == [1] and not (source.parquet or source.broken)
+    return len(source.csv) == 1 and not (source.parquet or source.broken)
 
 
 def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tuple[str, ...] = ()) -> DataFrame:
@@ -132,7 +132,7 @@ def damaged(spark: SparkSession, layouts: Mapping[Layout, list[str]]) -> Optiona
     """The first compressed file that does not read to its end, found by reading them one by one."""
     for uri in (uri for files in layouts.values() for uri in files if is_gzip(uri)):
         try:
-            reader(spark).text(uri).count()
+            spark.read.text(very(uri)).count()
         except Exception:  # whatever Spark says of it
             return uri
     return None
@@ -154,34 +154,23 @@ def csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tup
     # Hadoop's default also ends a line at a lone CR, which may stand inside a quoted cell
     line = "CASE WHEN endswith(value, '\\r') THEN left(value, length(value) - 1) ELSE value END AS line"
     columns = [line, "value", *(LOCATED if located else ())]
-    texts = reader(spark).option("lineSep", "\n")
+    texts = spark.read.option("lineSep", "\n")
     return [
-        (layout, texts.text(some).selectExpr(*columns))
-        for layout, files in source.csv.items()
-        for some in _told_apart(files)
+        (layout, texts.text([very(uri) for uri in files]).selectExpr(*columns)) for layout, files in source.csv.items()
     ]
 
 
 def parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:
     """The Parquet files, those of one schema together, with `PLACE`."""
-    return [
-        reader(spark).parquet(*some).selectExpr("*", *LOCATED)
-        for files in source.parquet
-        for some in _told_apart(files)
-    ]
+    return [spark.read.parquet(*map(very, files)).selectExpr("*", *LOCATED) for files in source.parquet]
 
 
-def _told_apart(files: list[str]) -> list[list[str]]:
-    """Files whose names Spark takes for a glob, and the others: read together, it would read the others twice."""
-    odd = [uri for uri in files if re.search(r"[{}\[\]*?\\]", uri)]
-    plain = [uri for uri in files if uri not in odd]
-    return [some for some in (plain, odd) if some]
+def very(uri: str) -> str:
+    """What Spark's reader takes for the file of that very name, also with a bracket or star in it.
 
-
-def reader(spark: SparkSession) -> Any:
-    """Spark's reader."""
-    # a file is the file of that very name, also with a bracket or star in it
-    return spark.read.option("__globPaths__", "false")
+    Without globs (its `__globPaths__`) it would read all files of a list as often as there are such names in it.
+    """
+    return re.sub(r"[{}\[\]*?\\]", r"\\\g<0>", uri)
 
 
 def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:

@@ -42,9 +42,13 @@ def test_several_inputs_globs_and_parquet_are_read_together(spark: SparkSession,
     for name in ("day-1", "day-2", "night-1"):
         (tmp_path / f"{name}.csv").write_text(f"id,x\n{name},1.0\n")
     frame = spark.createDataFrame([(0.1, "p", 5), (1e300, "q", 6)], "x double, id string, other int")
-    frame.coalesce(1).write.parquet(f"file://{tmp_path}/parquet")
+    for key in ("p", "q"):
+        frame.where(f"id = '{key}'").coalesce(1).write.mode("append").parquet(f"file://{tmp_path}/parquet")
+    for number, path in enumerate((tmp_path / "parquet").glob("*.parquet")):
+        path.rename(path.with_name(f"[{number}].parquet"))  # each a glob, if Spark took it for one
     ended = plain(input=[tmp_path / "day-*.csv", tmp_path / "night-1.csv", tmp_path / "parquet"])
     assert xs(ended) == {"day-1": 1.0, "day-2": 1.0, "night-1": 1.0, "p": 0.1, "q": 1e300}
+    assert ended.summary["rows_read"] == 5
 
 
 def test_run_date_is_filled_in_and_options_come_from_a_config_file(plain: Score, tmp_path: Path) -> None:

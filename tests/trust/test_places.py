@@ -31,7 +31,8 @@ def test_a_hundred_tiny_files_of_two_layouts_in_folders_are_one_delivery(
     folder = tmp_path_factory.mktemp("hundred")
     wanted, bad = {}, {}
     for n in range(100):
-        path = folder / f"{n % 7}" / f"{n % 3}" / f"{n}.csv"
+        name = f"[{n}]{{x,y}}?*" if n % 10 == 3 else str(n)
+        path = folder / f"{n % 7}" / f"{n % 3}" / f"{name}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         crim = "x" if n % 40 == 7 else str(n)
         turned = f"{HEADER.replace('ID,crim', 'crim,ID')}\n{crim},k{n},1,2,n\n"
