@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
 from typing import Any, Optional
 
 import click
@@ -11,7 +10,7 @@ import pyspark
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs import program
+from jobs import cli, program
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed, Options
 from jobs.errors import HandOffError, InputRefusedError
@@ -221,77 +220,13 @@ def check(spark: SparkSession, model: PipelineModel, options: Options, agreed: A
     return analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)
 
 
-EXAMPLE = """\b
-Example:
-  ./submit.sh score --model s3://shop/models/price --schema schemas/homes.json --policy policy.json \\
-    --input 's3://shop/in/{run_date}/*.csv' --output s3://shop/actions --max-rejects 0.5%
-\b
-For Spark, and for ./submit.sh alone:
-  --py-files FILES  modules of the model's own Python stages, .py or .zip, with commas between
-  --spark SETTINGS  as --spark '--master spark://host:7077 --executor-memory 4g'
-"""
-
-
-@click.command(epilog=EXAMPLE)
-@click.option("--model", required=True, metavar="URI", help="Folder of the saved PipelineModel.")
-@click.option(
-    "--input", required=True, multiple=True, metavar="URI", help="CSV or Parquet file, folder or glob; repeatable."
-)
-@click.option("--schema", required=True, metavar="URI", help="Table Schema JSON of the input.")
-@click.option("--policy", required=True, metavar="URI", help="Policy JSON: which action a scored row gets.")
-@click.option("--output", required=True, metavar="URI", help="Folder under which each run is published.")
-@click.option(
-    "--run-date",
-    default=lambda: date.today().isoformat(),
-    metavar="YYYY-MM-DD",
-    help="Default: today. {run_date} in a URI becomes it.",
-)
-@click.option(
-    "--max-rejects",
-    default="0",
-    show_default=True,
-    metavar="N|N%",
-    help="Refuse the input when more rows are rejected.",
-)
-@click.option(
-    "--min-rows",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Refuse the input when fewer rows are read.",
-)
-@click.option("--force", is_flag=True, help="Publish again although the same run is published.")
-@click.option("--dry-run", is_flag=True, help="Check everything that can be checked without reading a row.")
-@click.option(
-    "--config",
-    metavar="FILE",
-    is_eager=True,
-    expose_value=False,
-    callback=program.config_option,
-    help="JSON file of these options.",
-)
-@click.option(
-    "--status-uri",
-    is_eager=True,
-    expose_value=False,
-    callback=program.status_option,
-    hidden=True,
-    help="For the launcher.",
-)
+@click.command(params=cli.OPTIONS, epilog=cli.EXAMPLE)
 def main(**values: Any) -> Mapping[str, Any]:
     """Score files with a saved Spark ML pipeline and publish one CSV of actions.
 
     Exit codes: 0 published or nothing to do, 2 usage, 3 input refused, 4 model does not fit, 5 hand-off failed,
     6 another run is under way, 1 unexpected.
     """
-    try:
-        # later Pythons also take 20261122, a name that no run folder has
-        if date.fromisoformat(values["run_date"]).isoformat() != values["run_date"]:
-            raise ValueError("written in another form")
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{values['run_date']!r}: {error}; give YYYY-MM-DD", param_hint="--run-date"
-        ) from error
     gates.allowed(values["max_rejects"], 0)
     options = Options.filled_in(values)
     with failures.explained(options):

@@ -136,11 +136,14 @@ def test_of_the_jvm_begun_ahead_nothing_is_left(
 def test_what_is_known_ahead_of_the_input_is_its_size(tmp_path: Path) -> None:
     for name, size in {"a-2026-11-22.csv": 30, "b-2026-11-22.csv": 12, "c-2026-11-21.csv": 5}.items():
         (tmp_path / name).write_bytes(b"x" * size)
-    dated = ["score.py", "--run-date", "2026-11-22", "--input", f"{tmp_path}/*-{{run_date}}.csv"]
+    files, config = f"{tmp_path}/*-{{run_date}}.csv", tmp_path / "night.json"
+    dated = ["--run-date", "2026-11-22", "--input", files]
     assert ahead.size_of(dated) == 42
     assert ahead.size_of([*dated, "--input", f"file://{tmp_path}/c-2026-11-21.csv"]) == 47
     assert ahead.size_of([*dated, "--input", "s3://bucket/in"]) is None
-    assert ahead.size_of(["score.py", "--config", "night.json"]) is None
+    config.write_text(json.dumps({"input": files, "run_date": "2026-11-21"}))
+    assert ahead.size_of(["--config", str(config)]) == 5
+    assert ahead.size_of([f"--config={config}", "--run-date=2026-11-22"]) == 42
 
 
 def test_a_recording_of_the_jvm_may_be_asked_for(plain: Score, tmp_path: Path) -> None:

@@ -1,0 +1,81 @@
+"""PROGRAM: the command line of `score`, apart from it, as it is read once before PySpark is loaded (docs/decisions/0017)."""
+
+from datetime import date
+from typing import Any
+
+import click
+
+from jobs import program
+
+EXAMPLE = """\b
+Example:
+  ./submit.sh score --model s3://shop/models/price --schema schemas/homes.json --policy policy.json \\
+    --input 's3://shop/in/{run_date}/*.csv' --output s3://shop/actions --max-rejects 0.5%
+\b
+For Spark, and for ./submit.sh alone:
+  --py-files FILES  modules of the model's own Python stages, .py or .zip, with commas between
+  --spark SETTINGS  as --spark '--master spark://host:7077 --executor-memory 4g'
+"""
+
+
+def _run_date(_: click.Context, __: click.Parameter, given: str) -> str:
+    """A date as run folders are named."""
+    try:
+        # later Pythons also take 20261122, a name that no run folder has
+        if date.fromisoformat(given).isoformat() != given:
+            raise ValueError("written in another form")
+    except ValueError as error:
+        raise click.BadParameter(f"{given!r}: {error}; give YYYY-MM-DD") from error
+    return given
+
+
+def _uri(name: str, about: str, **more: Any) -> click.Option:
+    return click.Option([f"--{name}"], required=True, metavar="URI", help=about, **more)
+
+
+OPTIONS: list[click.Parameter] = [
+    _uri("model", "Folder of the saved PipelineModel."),
+    _uri("input", "CSV or Parquet file, folder or glob; repeatable.", multiple=True),
+    _uri("schema", "Table Schema JSON of the input."),
+    _uri("policy", "Policy JSON: which action a scored row gets."),
+    _uri("output", "Folder under which each run is published."),
+    click.Option(
+        ["--run-date"],
+        default=lambda: date.today().isoformat(),
+        callback=_run_date,
+        metavar="YYYY-MM-DD",
+        help="Default: today. {run_date} in a URI becomes it.",
+    ),
+    click.Option(
+        ["--max-rejects"],
+        default="0",
+        show_default=True,
+        metavar="N|N%",
+        help="Refuse the input when more rows are rejected.",
+    ),
+    click.Option(
+        ["--min-rows"],
+        default=1,
+        show_default=True,
+        type=click.IntRange(0),
+        help="Refuse the input when fewer rows are read.",
+    ),
+    click.Option(["--force"], is_flag=True, help="Publish again although the same run is published."),
+    click.Option(["--dry-run"], is_flag=True, help="Check everything that can be checked without reading a row."),
+    click.Option(
+        ["--config"],
+        is_eager=True,
+        expose_value=False,
+        callback=program.config_option,
+        metavar="FILE",
+        help="JSON file of these options.",
+    ),
+    click.Option(
+        ["--status-uri"],
+        is_eager=True,
+        expose_value=False,
+        callback=program.status_option,
+        hidden=True,
+        help="For the launcher.",
+    ),
+]
