@@ -11,6 +11,7 @@ from pathlib import Path
 import pyspark
 import pytest
 
+from tests.emr.cloud.machines import SHORT_LIVED
 from tests.support.runs import Score, environment, finished, start
 
 PACKAGE = "org.apache.spark.deploy"
@@ -39,7 +40,7 @@ def master(tmp_path: Path) -> Iterator[str]:
     home = Path(pyspark.__file__).parent
     # the pip package's own logging tells of registered workers on stderr
     env = environment(SPARK_HOME=str(home), SPARK_LOCAL_IP="127.0.0.1", PYSPARK_PYTHON=sys.executable)
-    env["SPARK_WORKER_DIR"] = str(tmp_path / "work")
+    env.update(SPARK_WORKER_DIR=str(tmp_path / "work"), SPARK_DAEMON_JAVA_OPTS=SHORT_LIVED)
     port, logs, processes = free_port(), [], []
 
     def launch(name: str, *arguments: str) -> None:
@@ -77,6 +78,7 @@ def test_a_cluster_of_two_workers_writes_the_same_bytes_as_one_machine(
     assert alone.code == 0, alone.stderr
     arguments = plain.arguments({**plain.defaults, **options, "output": tmp_path / "spread"})
     settings = f"--master {master} --executor-memory 512m --conf spark.driver.bindAddress=127.0.0.1"
+    settings += f" --conf 'spark.executor.extraJavaOptions={SHORT_LIVED}'"
     env = environment(PYSPARK_PYTHON=sys.executable, SPARK_LOCAL_IP="127.0.0.1")
     spread = finished(start("score", *arguments, "--spark", settings, env=env), tmp_path / "spread")
     assert spread.code == 0, spread.stderr

@@ -53,11 +53,19 @@ def delivery(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def yesterday(nights: Night, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output that has yesterday's run, for copies to be made of."""
+    folder = tmp_path_factory.mktemp("yesterday")
+    (folder / "in.csv").write_bytes(DIRTY)
+    assert nights(folder / "in.csv", output=folder / "out", run_date=YESTERDAY).code == 0
+    return folder / "out"
+
+
 @pytest.fixture
-def output(nights: Night, delivery: Path, tmp_path: Path) -> Path:
-    """An output that has yesterday's run."""
-    assert nights(delivery, output=tmp_path / "out", run_date=YESTERDAY).code == 0
-    return tmp_path / "out"
+def output(yesterday: Path, tmp_path: Path) -> Path:
+    """An output of its own that has yesterday's run."""
+    return Path(shutil.copytree(yesterday, tmp_path / "out"))
 
 
 def holds(output: Path, nights: Night, delivery: Path) -> Ended:
@@ -115,7 +123,7 @@ def test_a_disk_that_is_full_publishes_nothing(
 
 
 @pytest.fixture
-def disk(nights: Night, delivery: Path, tmp_path: Path) -> Iterator[Path]:
+def disk(yesterday: Path, tmp_path: Path) -> Iterator[Path]:
     """A disk of 3 MB that has yesterday's run; skipped where mounting one takes rights that the test has not."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -127,7 +135,7 @@ def disk(nights: Night, delivery: Path, tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip(f"mounting is not permitted here: {mounted.stderr.strip()}")
     try:
-        assert nights(delivery, output=folder / "out", run_date=YESTERDAY).code == 0
+        shutil.copytree(yesterday, folder / "out")
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)

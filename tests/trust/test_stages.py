@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml import Pipeline
 from pyspark.sql import SparkSession
 
 from tests.support import models
@@ -52,13 +52,14 @@ def test_scored_as_transform_would_and_every_row_accounted_for(
     name: str, spark: SparkSession, nights: Night, tmp_path: Path
 ) -> None:
     path = str(tmp_path / "model")
-    Pipeline(stages=PIPELINES[name]()).fit(training(spark)).write().save(path)
+    fitted = Pipeline(stages=PIPELINES[name]()).fit(training(spark))
+    fitted.write().save(path)
     ended = nights(delivery(tmp_path), model=path, schema=SCHEMA, policy=POLICY)
     assert ended.code == 0, ended.stderr
     assert {int(row["ID"]): row["_reasons"] for row in ended.rejects} == REJECTS[name]
     good = [row for row in ROWS if row[0] not in REJECTS[name]]
     typed = spark.createDataFrame(good, TYPES)
-    wanted = PipelineModel.load(path).transform(typed).select("ID", "prediction").collect()
+    wanted = fitted.transform(typed).select("ID", "prediction").collect()
     # ALS predicts in 32 bits
     read = np.float32 if name == "als" else float
     assert {int(row["ID"]): read(row["prediction"]) for row in ended.actions} == {

@@ -187,7 +187,15 @@ class Yarn:
             "yarn.log.dir": str(self._folder / "logs"),
             **s3_settings(self._s3),
         }
-        command = [java(), "-Xmx512m", "--add-opens", "java.base/java.lang=ALL-UNNAMED", "-cp", classes]
+        command = [
+            java(),
+            "-Xmx512m",
+            *SHORT_LIVED.split(),
+            "--add-opens",
+            "java.base/java.lang=ALL-UNNAMED",
+            "-cp",
+            classes,
+        ]
         command += ["org.apache.hadoop.mapreduce.MiniHadoopClusterManager", "-nodfs", "-namenode", "file:///"]
         command += ["-rmport", str(manager), "-writeConfig", str(self._folder / "site.xml")]
         for name, value in settings.items():
@@ -259,7 +267,7 @@ class Yarn:
         write_defaults(self._folder / "conf", settings)
         tools = self._folder / "bin"
         tools.mkdir()
-        command = f'exec {java()} -cp "{hadoop}:{classes}" org.apache.hadoop.yarn.client.cli.ApplicationCLI "$@"'
+        command = f'exec {java()} {SHORT_LIVED} -cp "{hadoop}:{classes}" org.apache.hadoop.yarn.client.cli.ApplicationCLI "$@"'
         (tools / "yarn").write_text(f"#!/bin/bash\n{command}\n")
         (tools / "yarn").chmod(0o755)
 
