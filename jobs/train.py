@@ -70,7 +70,7 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
         raise InputRefusedError(f"{input}: no row fits the schema; run score --dry-run on it")
     stages: list[Any] = [VectorAssembler(inputCols=wanted, outputCol="features"), LinearRegression(labelCol=label)]
     Pipeline(stages=stages).fit(good).write().save(storage_for(model).for_spark(model))
-    reloaded = PipelineModel.load(storage_for(model).for_spark(model))
+    reloaded = PipelineModel.load(session.exactly(storage_for(model).for_spark(model)))
     kept = baseline(reloaded.transform(good), [*wanted, "prediction"])
     storage_for(model).write(model.rstrip("/") + ".baseline.json", (json.dumps(kept, indent=2) + "\n").encode())
     return {"status": "published", "model": model, "rows": kept["rows"]}

@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.errors import ModelMismatchError
-from jobs.scoring import failures, one_hot, sql
+from jobs.scoring import failures, one_hot, session, sql
 
 FAULT = "_na_fault"
 PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
@@ -26,7 +26,7 @@ def load(spark: SparkSession, uri: str, saved: SavedModel) -> PipelineModel:
     try:
         # PipelineModel.load would start a Python worker to read one line: whether any stage is a Python class
         reader: Any = PipelineModel if saved.in_python else JavaMLReader(cast("Any", PipelineModel))
-        model: PipelineModel = reader.load(uri)
+        model: PipelineModel = reader.load(session.exactly(uri))
     except Exception as error:  # whatever a file that is damaged or missing makes Spark say
         if failures.is_the_stores(error):
             raise

@@ -4,7 +4,6 @@ CSV is read as text and split in generated code. A line with quotes takes an exa
 a quoted cell runs over a line end needs its lines stitched together (`records.py`), and only then is that done.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -16,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError
-from jobs.scoring import commas, records, sql
+from jobs.scoring import commas, records, session, sql
 
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
@@ -63,7 +62,7 @@ def source(
     """What to read, `size` bytes in all. Raises `InputRefusedError` for a Parquet file without one of the columns."""
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for uri in parquet:
-        columns = tuple(spark.read.parquet(very(uri)).dtypes)
+        columns = tuple(spark.read.parquet(session.exactly(uri)).dtypes)
         lacking = [name for name in schema.names if name not in dict(columns)]
         if lacking:
             raise InputRefusedError(
@@ -132,7 +131,7 @@ def damaged(spark: SparkSession, layouts: Mapping[Layout, list[str]]) -> Optiona
     """The first compressed file that does not read to its end, found by reading them one by one."""
     for uri in (uri for files in layouts.values() for uri in files if is_gzip(uri)):
         try:
-            spark.read.text(very(uri)).count()
+            spark.read.text(session.exactly(uri)).count()
         except Exception:  # whatever Spark says of it
             return uri
     return None
@@ -156,21 +155,14 @@ def csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tup
     columns = [line, "value", *(LOCATED if located else ())]
     texts = spark.read.option("lineSep", "\n")
     return [
-        (layout, texts.text([very(uri) for uri in files]).selectExpr(*columns)) for layout, files in source.csv.items()
+        (layout, texts.text([session.exactly(uri) for uri in files]).selectExpr(*columns))
+        for layout, files in source.csv.items()
     ]
 
 
 def parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:
     """The Parquet files, those of one schema together, with `PLACE`."""
-    return [spark.read.parquet(*map(very, files)).selectExpr("*", *LOCATED) for files in source.parquet]
-
-
-def very(uri: str) -> str:
-    """What Spark's reader takes for the file of that very name, also with a bracket or star in it.
-
-    Without globs (its `__globPaths__`) it would read all files of a list as often as there are such names in it.
-    """
-    return re.sub(r"[{}\[\]*?\\]", r"\\\g<0>", uri)
+    return [spark.read.parquet(*map(session.exactly, files)).selectExpr("*", *LOCATED) for files in source.parquet]
 
 
 def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:

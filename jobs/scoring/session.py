@@ -1,6 +1,7 @@
 """The Spark session, with the settings the results depend on fixed here, so that every machine gives the same bytes."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -103,6 +104,14 @@ def use(spark: SparkSession) -> None:
     java: Any = spark
     session = java._jsparkSession
     java_class(spark, session.getClass().getName()).setActiveSession(session)
+
+
+def exactly(uri: str) -> str:
+    """What Spark's readers, of models too, take for the file or folder of that very name, also with a bracket or star in it.
+
+    Without globs (their `__globPaths__`) they would read all files of a list as often as there are such names in it.
+    """
+    return re.sub(r"[{}\[\]*?\\]", r"\\\g<0>", uri)
 
 
 @contextmanager
