@@ -64,11 +64,8 @@ def test_input_is_read_once_and_if_need_be_its_keys_apart_and_again_only_for_man
     clean = "id,x\n" + "".join(f"{n:08d},{chance.random()!r}\n" for n in numbers)
     (tmp_path / "clean.csv").write_text(clean)
     (tmp_path / "dirty.csv").write_text(clean + "bad,row\n")
-    plain(
-        input=tmp_path / "clean.csv", schema=schema, dry_run=True
-    )  # what the model and the policy cost to read is in here
     start = bytes_read(spark)
-    plain(input=tmp_path / "clean.csv", schema=schema, dry_run=True)
+    plain(input=tmp_path / "clean.csv", schema=schema, dry_run=True)  # what model and policy cost to read
     before = bytes_read(spark)
     without_rows = before - start
     ended = plain(input=tmp_path / "clean.csv", schema=schema)
@@ -76,10 +73,8 @@ def test_input_is_read_once_and_if_need_be_its_keys_apart_and_again_only_for_man
     assert ended.summary["rows_published"] == 60_000
     # the first key of each task is looked at apart, in what is read at once
     assert times <= read / len(clean) < times + 0.1
-    for room, least, most in (
-        (aside.MOST_OF_A_TASK, 0, 0.01),
-        (1, 0.9, 1.1),
-    ):  # the second: this measure sees a further pass
+    rooms = [(aside.MOST_OF_A_TASK, 0, 0.01), (1, 0.9, 1.1)]  # the second: this measure sees a further pass
+    for room, least, most in rooms if order == "random" else rooms[:1]:
         monkeypatch.setattr(aside, "MOST_OF_A_TASK", room)
         before = bytes_read(spark)
         plain(input=tmp_path / "dirty.csv", schema=schema, max_rejects=1, output=tmp_path / f"dirty-{room}")

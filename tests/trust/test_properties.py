@@ -90,13 +90,11 @@ def test_the_same_rows_in_1_7_and_100_files_give_the_same_lines(nights: Night, t
 @pytest.mark.parametrize(
     ("options", "limits", "code"),
     [
-        ({"max_rejects": "0"}, {}, 3),
         ({"max_rejects": "1"}, {}, 3),
         ({"max_rejects": "2"}, {}, 0),
         ({"max_rejects": "19%"}, {}, 3),
         ({"max_rejects": "20%"}, {}, 0),
         ({"min_rows": 11}, {}, 3),
-        ({"min_rows": 10}, {}, 0),
         ({}, {"type-error": "0"}, 3),
         ({}, {"type-error:crim": "1", "constraint-error": "10%"}, 0),
         ({}, {"constraint-error:zn": "9.9%"}, 3),
