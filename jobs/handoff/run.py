@@ -34,21 +34,28 @@ class Run:
         return self._publication.parts(name)
 
     def refused(self, error: InputRefusedError, rejects: Table, wanted: Wanted) -> InputRefusedError:
-        """The error to raise after the rejects have been left where the operator finds them."""
+        """The error to raise after the rejects have been left where the operator finds them.
+
+        Raises `InputRefusedError` if the input changed under the run: the rejects may be told by wrong names then.
+        """
+        self._hold_input()
         told = {**self.summary, "status": "refused", "error": str(error)}
         where = self._publication.refuse(rejects, wanted, told)
         return InputRefusedError(f"{error}; see {where}/rejects.csv")
 
     def publish(self, tables: list[tuple[Table, Wanted]], notes: tuple[str, ...]) -> str:
         """Publish and return the run folder. Raises `InputRefusedError` if the input changed under the run."""
-        if fingerprint_of_files(inputs.find(self._options.inputs).files) != self._fingerprints["inputs"]:
-            raise InputRefusedError("the input changed while it was read; run again when the delivery is complete")
+        self._hold_input()
         self._lock.check()
         hidden = [f"passed over hidden file {uri}" for uri in self._found.hidden]
         counts = {name: value for name, value in self.summary.items() if name not in ("run_id", "output")}
         sources = [{"uri": f.uri, "bytes": f.size, "version": f.version} for f in self._found.files]
         extra = {"counts": counts, "notes": [*notes, *hidden], "fingerprints": self._fingerprints, "inputs": sources}
         return self._publication.publish(tables, {"run_date": self._options.run_date, **extra, "code": __version__})
+
+    def _hold_input(self) -> None:
+        if fingerprint_of_files(inputs.find(self._options.inputs).files) != self._fingerprints["inputs"]:
+            raise InputRefusedError("the input changed while it was read; run again when the delivery is complete")
 
     def ended(self, status: str, path: Optional[str]) -> dict[str, Any]:
         """The summary for stdout."""

@@ -71,6 +71,18 @@ def test_an_input_that_changes_under_the_run_is_never_published(
     assert nothing_published(ended)
 
 
+def test_of_an_input_that_changes_no_rejects_are_left_under_wrong_names(
+    nights: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.csv").write_bytes(FINE + b"bad,x,1,2,\n")
+    meanwhile(monkeypatch, "rejects", lambda: (tmp_path / "a.csv").rename(tmp_path / "b.csv"))
+    ended = nights(tmp_path, max_rejects=0)
+    assert ended.code == 3, ended.stderr
+    assert "changed while it was read" in ended.error
+    assert nothing_published(ended)
+    assert not (ended.output / "refused").exists()
+
+
 RUNTIME = {
     "an array's element 0": ("element_at(array(1, 2), 0) = 1", "INVALID_INDEX_OF_ZERO"),
     "an element that a row names": ("element_at(array(1, 2), int(crim - 0.5)) = 1", "failed on a row"),
