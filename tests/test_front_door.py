@@ -41,6 +41,18 @@ def test_without_a_program_the_usage_is_shown() -> None:
     assert "usage: ./submit.sh score|train|emr" in ended.stderr
 
 
+def test_spark_4_without_a_java_of_the_machine_is_told_before_anything_is_installed(tmp_path: Path) -> None:
+    for folder in os.environ["PATH"].split(":"):
+        for tool in Path(folder).glob("*"):
+            if not tool.name.startswith(("java", "spark")) and not (tmp_path / tool.name).exists():
+                (tmp_path / tool.name).symlink_to(tool)
+    env = environment(PATH=str(tmp_path), NIGHTLY_SPARK="4.0")
+    env.pop("JAVA_HOME", None)
+    ended = finished(start("score", "--help", env=env), Path())
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("submit.sh: Spark 4.0 needs a Java 17 on this machine; install one")
+
+
 def test_a_quote_that_never_closes_in_settings_of_spark_is_told() -> None:
     ended = finished(start("score", "--spark", "--conf 'spark.a=b c"), Path())
     assert (ended.code, ended.stdout) == (2, "")

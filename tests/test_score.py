@@ -7,7 +7,7 @@ from typing import Any, Optional
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.scoring import aside, session
+from jobs.scoring import aside, splits
 from tests.support.runs import HOUSING, Score, table
 
 # from shared/housing/README.md: IDs 1, 2 and 4 of train.csv
@@ -54,7 +54,7 @@ def test_input_is_read_once_and_if_need_be_its_keys_apart_and_again_only_for_man
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(session, "SMALL_BYTES", gathered_below)
+    monkeypatch.setattr(splits, "SMALL_BYTES", gathered_below)
     fields = [{"name": "id", "type": key or "string"}, {"name": "x", "type": "number"}]
     schema: dict[str, Any] = {"fields": fields, **({"primaryKey": "id"} if key else {})}
     chance = random.Random(1)

@@ -5,7 +5,7 @@ from typing import Any, Optional
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.scoring import read, session, validate
+from jobs.scoring import read, splits, validate
 from jobs.scoring.calls import Calls
 
 # it is read as a task's heartbeat is sent, in the midst of being filled: a StringBuilder would not bear that
@@ -26,7 +26,7 @@ def watched(records: DataFrame) -> DataFrame:
 
 def most(source: read.Source) -> int:
     """How many characters of `source` each task sets aside."""
-    tasks = source.csv_files + source.size // session.split_bytes(source.size, source.csv_files)
+    tasks = source.csv_files + source.size // splits.split_bytes(source.size, source.csv_files)
     return min(MOST_OF_A_TASK, MOST_IN_ALL // tasks)
 
 

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import Layout
-from jobs.scoring import aside, read, session, unique, validate
+from jobs.scoring import aside, read, splits, unique, validate
 from jobs.scoring.counters import Amounts, Counters
 
 # records that are no valid rows, by kind
@@ -74,7 +74,7 @@ def look(
 def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact: bool = False) -> Prepared:
     """The records of `source`, with a proof on the way that no key comes twice where one is to be had."""
     # of more files a task reads several, and nobody could tell which of them a line is of
-    set_aside = read.one_scan(source) and source.csv_files <= session.FEW_FILES and not exact
+    set_aside = read.one_scan(source) and source.csv_files <= splits.FEW_FILES and not exact
     keep = read.PLACE if exact else (read.LINE,) if set_aside else ()
     rows = read.rows(spark, source, agreed.schema, keep=keep)
     records, gathered = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep), list[Column]()

@@ -26,6 +26,7 @@ NUMBERED = f"monotonically_increasing_id() AS {ROW_ID}"
 LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
+LONGEST_LINE = "mapreduce.input.linerecordreader.line.maxlength"
 QUOTED = "contains(line, '\"')"
 
 
@@ -153,7 +154,8 @@ def csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tup
     # Hadoop's default also ends a line at a lone CR, which may stand inside a quoted cell
     line = "CASE WHEN endswith(value, '\\r') THEN left(value, length(value) - 1) ELSE value END AS line"
     columns = [line, "value", *(LOCATED if located else ())]
-    texts = spark.read.option("lineSep", "\n")
+    # a platform may have lines of some length passed over
+    texts = spark.read.option("lineSep", "\n").option(LONGEST_LINE, str((1 << 31) - 1))
     return [
         (layout, texts.text([session.exactly(uri) for uri in files]).selectExpr(*columns))
         for layout, files in source.csv.items()

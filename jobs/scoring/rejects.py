@@ -54,7 +54,7 @@ def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple
     if not found.in_order and count > FEW:  # looked at twice, as Spark first finds out how to share them out
         found.rows.persist()
     in_lines, seen = lines(found, schema, count=count)
-    in_lines.write.mode("overwrite").text(parts)
+    in_lines.write.mode("overwrite").text(parts, compression="none")
     found.rows.unpersist()
     return seen.totals(), _by_reason(seen)
 

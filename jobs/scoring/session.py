@@ -13,18 +13,10 @@ from typing import Any, Optional
 from pyspark.sql import SparkSession
 
 from jobs import jvm
+from jobs.scoring import splits
 from jobs.scoring.calls import java_class, known
 
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
-# what one task is to read, about: by the input's size and number of files alone, as which rows share a part must not depend on
-# the number of cores
-SPLITS, LEAST_SPLIT_BYTES, MOST_SPLIT_BYTES = 16, 4 << 20, 64 << 20
-# the same for a task that holds all of its rows' keys in memory, and how many of those there are before they grow
-SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
-# at most, of however small ones; where there are few, a task reads of one file only, whose keys may be in order
-FILES_A_TASK, FEW_FILES = 64, 64
-# below this all keys are gathered in the driver
-SMALL_BYTES = 16 << 20
 PATIENCE_SECONDS = 15.0
 # classes that PySpark asks for by these names with every column it makes
 ASKED_OFTEN = {"functions": "org.apache.spark.sql.functions", "PythonUtils": "org.apache.spark.api.python.PythonUtils"}
@@ -40,7 +32,12 @@ S3A_PATIENCE = {
 
 
 def start(
-    *, app_name: str, schemes: set[str], size: int = MOST_SPLIT_BYTES, unpacked: Optional[int] = None, files: int = 1
+    *,
+    app_name: str,
+    schemes: set[str],
+    size: int = splits.MOST_SPLIT_BYTES,
+    unpacked: Optional[int] = None,
+    files: int = 1,
 ) -> SparkSession:
     """Start or join Spark. `schemes` are those of the run's URIs, for S3's settings.
 
@@ -54,7 +51,15 @@ def start(
         "spark.sql.ansi.enabled": "false",
         "spark.sql.files.minPartitionNum": "1",
         # by size and number of files alone, so that the parts do not depend on the number of cores
-        **task_settings(size, split_bytes(size, files), apart=size >= SMALL_BYTES and files <= FEW_FILES),
+        **splits.task_settings(
+            size, splits.split_bytes(size, files), apart=size >= splits.SMALL_BYTES and files <= splits.FEW_FILES
+        ),
+        # a platform's own must not lose a file, nor read SQL in another way
+        "spark.sql.files.ignoreCorruptFiles": "false",
+        "spark.sql.files.ignoreMissingFiles": "false",
+        "spark.sql.parser.escapedStringLiterals": "false",
+        "spark.sql.parser.quotedRegexColumnNames": "false",
+        "spark.sql.caseSensitive": "false",
         # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
         "spark.sql.codegen.hugeMethodLimit": "8000",
         # lists of hashes, each of which has its place: nothing to be sorted
@@ -153,44 +158,6 @@ def _our_own_ctrl_c() -> Iterator[None]:
     yield
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, before)
-
-
-def split_bytes(size: int, files: int = 1) -> int:
-    """How much of an input of `size` bytes in `files` one task reads.
-
-    Files as large as they are on average, or somewhat larger, come out even: no small rest is left to a task of its own.
-    """
-    wanted = min(MOST_SPLIT_BYTES, max(LEAST_SPLIT_BYTES, size // SPLITS))
-    pieces_a_file = round(size / files / wanted)
-    # the last piece of a file is smaller by an eighth, or the file may be larger by as much
-    return int(size / files * (1 + 1 / 8 / pieces_a_file) / pieces_a_file) if pieces_a_file else wanted
-
-
-def task_settings(size: int, split: int, *, apart: bool = False) -> dict[str, str]:
-    """Settings by which an input of `size` bytes is read in tasks of `split` bytes, and shuffled into as many.
-
-    With `apart` no task reads of two files.
-    """
-    return {
-        "spark.sql.files.maxPartitionBytes": str(split),
-        "spark.sql.files.openCostInBytes": str(split if apart else split // FILES_A_TASK),
-        "spark.sql.shuffle.partitions": str(max(1, -(-size // split))),
-    }
-
-
-@contextmanager
-def small_tasks(spark: SparkSession, size: int) -> Iterator[int]:
-    """In the block an input of `size` bytes is read by smaller tasks, and shuffled by as many: gives their number."""
-    settings = task_settings(size, min(split_bytes(size), max(SMALL_SPLIT_BYTES, size // SMALL_TASKS)))
-    before = {name: str(spark.conf.get(name)) for name in settings}
-    _set(spark, settings)
-    yield int(settings["spark.sql.shuffle.partitions"])
-    _set(spark, before)
-
-
-def _set(spark: SparkSession, settings: dict[str, str]) -> None:
-    for name, value in settings.items():
-        spark.conf.set(name, value)
 
 
 def _s3_settings() -> dict[str, str]:

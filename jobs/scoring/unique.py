@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract.header import PACKED
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring import predict, read, session, sql, validate
+from jobs.scoring import predict, read, splits, sql, validate
 from jobs.scoring.counters import SUSPECTS
 
 Keys = tuple[tuple[str, ...], ...]
@@ -43,7 +43,7 @@ def watched(records: DataFrame, source: read.Source, schema: TableSchema) -> tup
 
 def _few(source: read.Source) -> bool:
     """Whether the driver can hold all keys."""
-    return source.size < (session.SMALL_BYTES // PACKED if source.packed else session.SMALL_BYTES)
+    return source.size < (splits.SMALL_BYTES // PACKED if source.packed else splits.SMALL_BYTES)
 
 
 def _gathered(records: DataFrame, schema: TableSchema) -> tuple[DataFrame, list[Column]]:
@@ -62,7 +62,7 @@ def suspected(spark: SparkSession, source: read.Source, schema: TableSchema) -> 
 
     Reads the keys alone, once a key. What moves between tasks is lists of hashes: a row for each would cost many times more.
     """
-    with session.small_tasks(spark, source.size) as tasks:
+    with splits.small_tasks(spark, source.size) as tasks:
         lists = tasks * LISTS_A_PARTITION
         return any(_suspected(_hashes(spark, source, schema, key), lists) for key in schema.keys)
 

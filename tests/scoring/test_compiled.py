@@ -15,7 +15,7 @@ from jobs import score
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import predict, prepare, rejects, session, unique
+from jobs.scoring import predict, prepare, rejects, splits, unique
 from tests.support import models
 from tests.support.runs import REPO, SCHEMA
 
@@ -29,7 +29,7 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(
     keys: str, spark: SparkSession, housing_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if keys == "in-order":
-        monkeypatch.setattr(session, "SMALL_BYTES", 0)
+        monkeypatch.setattr(splits, "SMALL_BYTES", 0)
     agreed, rows = example(spark, housing_model)
     assert (unique.WATCHED in rows.records.columns) is (keys == "in-order")
     lines, seen, _ = score.journey(rows, agreed, predict.load(spark, str(housing_model), agreed.saved))
@@ -49,7 +49,7 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(
 def test_no_method_of_a_pipeline_of_many_stages_is_left_to_the_interpreter(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "SMALL_BYTES", 0)
+    monkeypatch.setattr(splits, "SMALL_BYTES", 0)
     homes = models.rows(
         spark, "crim double, zn double, indus double, medv double", (0.1, 1.0, 2.0, 3.0), (0.2, 2.0, 1.0, 4.0)
     )

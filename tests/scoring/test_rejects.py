@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.scoring import aside, rejects, session
+from jobs.scoring import aside, rejects, splits
 from tests.support import models
 from tests.support.runs import Score, table
 
@@ -118,7 +118,7 @@ def test_a_file_of_bad_rows_only_is_accounted_for(plain: Score, tmp_path: Path) 
 def test_the_first_of_each_key_by_file_and_line_is_published(
     plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "split_bytes", lambda *_: 2000)  # several blocks a file, several tasks a shuffle
+    monkeypatch.setattr(splits, "split_bytes", lambda *_: 2000)  # several blocks a file, several tasks a shuffle
     folder = tmp_path / "in"
     folder.mkdir()
     seen: dict[str, tuple[str, int]] = {}
@@ -145,7 +145,7 @@ def test_the_first_of_each_key_by_file_and_line_is_published(
 def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
     tasks: str, spark: SparkSession, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "SMALL_BYTES", 1 << 24 if tasks == "several-files-each" else 0)
+    monkeypatch.setattr(splits, "SMALL_BYTES", 1 << 24 if tasks == "several-files-each" else 0)
     if tasks == "too-many-for-one-task":
         monkeypatch.setattr(rejects, "FEW", 1)
     if tasks.startswith("too-many"):
@@ -158,9 +158,9 @@ def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
 
     monkeypatch.setattr(rejects, "_among_all_rows", noted)
     # two files a task, or several blocks a file
-    monkeypatch.setattr(session, "split_bytes", lambda *_: 50_000 if tasks == "several-files-each" else 2000)
+    monkeypatch.setattr(splits, "split_bytes", lambda *_: 50_000 if tasks == "several-files-each" else 2000)
     # as many for the pass over the keys, but others
-    monkeypatch.setattr(session, "SMALL_SPLIT_BYTES", 1950)
+    monkeypatch.setattr(splits, "SMALL_SPLIT_BYTES", 1950)
     folder = tmp_path / "in"
     (folder / "x=1").mkdir(parents=True)
     names = ["b.csv", "a b.csv", "é+%20.csv", "x=1/c#1.csv"]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from jobs.scoring import session
+from jobs.scoring import session, splits
 
 MB = 1 << 20
 
@@ -16,18 +16,18 @@ MB = 1 << 20
 def test_of_files_nearly_as_large_as_each_other_no_small_rest_is_left_to_a_task(megabytes: int, files: int) -> None:
     draw = random.Random(files)
     sizes = [int(megabytes * MB / files * draw.uniform(0.997, 1.003)) for _ in range(files)]
-    split = session.split_bytes(sum(sizes), files)
+    split = splits.split_bytes(sum(sizes), files)
     pieces = [min(split, size - start) for size in sizes for start in range(0, size, split)]
     assert min(pieces) >= 0.4 * max(pieces) or len(pieces) > 20 * files  # of very many it would not matter
-    assert max(pieces) <= 1.6 * session.MOST_SPLIT_BYTES
+    assert max(pieces) <= 1.6 * splits.MOST_SPLIT_BYTES
     # as many as there are to be, where the files are not too many or too small for that
-    if files <= session.SPLITS and megabytes >= 100:
-        wanted = max(session.SPLITS, megabytes * MB / session.MOST_SPLIT_BYTES)
+    if files <= splits.SPLITS and megabytes >= 100:
+        wanted = max(splits.SPLITS, megabytes * MB / splits.MOST_SPLIT_BYTES)
         assert wanted * 0.6 <= len(pieces) <= wanted * 1.6
 
 
 def test_of_very_many_files_a_task_reads_several() -> None:
-    assert session.split_bytes(100 * MB, 10_000) == 100 * MB // session.SPLITS
+    assert splits.split_bytes(100 * MB, 10_000) == 100 * MB // splits.SPLITS
 
 
 @pytest.mark.parametrize("name", session.ASKED_OFTEN)

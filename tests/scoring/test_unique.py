@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from jobs.contract import table_schema
 from jobs.handoff import inputs
-from jobs.scoring import read, session, unique, validate
+from jobs.scoring import read, session, splits, unique, validate
 from jobs.scoring.counters import SUSPECTS, Counters
 from tests.support.runs import Score
 
@@ -63,12 +63,12 @@ def test_keys_are_held_by_smaller_tasks_than_the_others(spark: SparkSession, tmp
     names = ("spark.sql.files.maxPartitionBytes", "spark.sql.shuffle.partitions")
     before = [spark.conf.get(name) for name in names]
     (tmp_path / "long.txt").write_text("x\n" * (20 << 20))
-    with session.small_tasks(spark, size) as tasks:
+    with splits.small_tasks(spark, size) as tasks:
         assert [spark.conf.get(name) for name in names] == [str(16 << 20), "64"]
         assert tasks == 64
         assert spark.read.text(str(tmp_path)).rdd.getNumPartitions() == 3  # 40 MB
     assert [spark.conf.get(name) for name in names] == before
-    with session.small_tasks(spark, 64 << 30) as tasks:
+    with splits.small_tasks(spark, 64 << 30) as tasks:
         assert tasks == 1024  # no smaller than the others
 
 
@@ -78,8 +78,8 @@ def test_whole_numbers_in_order_or_not_are_told_apart_by_every_task(
     order: str, seed: int, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first of each key by file and line is published, whether or not the keys' order might have proven that there is no second."""
-    monkeypatch.setattr(session, "SMALL_BYTES", 0)
-    monkeypatch.setattr(session, "split_bytes", lambda *_: 500)  # several tasks a file
+    monkeypatch.setattr(splits, "SMALL_BYTES", 0)
+    monkeypatch.setattr(splits, "split_bytes", lambda *_: 500)  # several tasks a file
     chance = random.Random(seed)
     keys = chance.sample(range(-3000, 3000), 300)
     if order != "random":
@@ -122,7 +122,7 @@ def test_whole_numbers_in_order_or_not_are_told_apart_by_every_task(
 def test_order_is_a_proof_only_where_no_key_can_come_twice(
     files: list[Iterable[int]], proven: bool, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session, "SMALL_BYTES", 0)
+    monkeypatch.setattr(splits, "SMALL_BYTES", 0)
     (tmp_path / "in").mkdir()
     for number, keys in enumerate(files):
         (tmp_path / "in" / f"{number}.csv").write_text("id\n" + "".join(f"{key}\n" for key in keys))
@@ -143,7 +143,7 @@ def test_keys_of_compressed_files_are_not_gathered_by_the_size_of_the_file(
     schema = table_schema.parse('{"fields": [{"name": "id", "type": "string"}], "primaryKey": "id"}', "schema")
     text = b"id\n" + b"".join(b"%d\n" % n for n in range(5000))
     (tmp_path / "in.csv.gz").write_bytes(gzip.compress(text))
-    monkeypatch.setattr(session, "SMALL_BYTES", len(text))
+    monkeypatch.setattr(splits, "SMALL_BYTES", len(text))
     found = inputs.find((str(tmp_path / "in.csv.gz"),))
     assert found.size < len(text)
     source = read.source(spark, found.layouts(schema), [], schema, size=found.size)

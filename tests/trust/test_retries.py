@@ -10,7 +10,7 @@ import pytest
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.scoring import session, unique
+from jobs.scoring import splits, unique
 from tests.conftest import XS, XS_POLICY
 from tests.support import models
 from tests.support.runs import Ended, Score
@@ -30,7 +30,7 @@ def looked_closer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         begun.touch()
         return first_of_each(*given)
 
-    monkeypatch.setattr(session, "SMALL_BYTES", 0)  # below that all keys are gathered, and none of these comes twice
+    monkeypatch.setattr(splits, "SMALL_BYTES", 0)  # below that all keys are gathered, and none of these comes twice
     monkeypatch.setattr(unique, "suspected", lambda *_: True)
     monkeypatch.setattr(unique, "first_of_each", noted)
     return begun
