@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from tests.conftest import XS, XS_POLICY
+from tests.support import hadoop
 from tests.support.runs import Ended, Score
 from tests.support.serving import Store
 from tests.support.store import SLOW_SECONDS
@@ -95,18 +96,13 @@ class Night:
 @pytest.fixture(scope="module")
 def impatient(spark: SparkSession) -> Iterator[None]:
     """A passing fault needs a second attempt, a lasting one is to end soon: the settings that an operator has for it."""
-    context: Any = spark.sparkContext
-    hadoop = context._jsc.hadoopConfiguration()
     quick = {"attempts.maximum": "1", "retry.limit": "2", "retry.throttle.limit": "2"}
     quick.update({"retry.interval": "10ms", "retry.throttle.interval": "10ms", "connection.timeout": "4000"})
-    for name, value in quick.items():
-        hadoop.set(f"fs.s3a.{name}", value)
-    with pytest.MonkeyPatch.context() as patched:
+    named = {f"fs.s3a.{name}": value for name, value in quick.items()}
+    with hadoop.settings(spark, named), pytest.MonkeyPatch.context() as patched:
         patched.setenv("AWS_MAX_ATTEMPTS", "3")
         patched.setattr("random.random", lambda: 0.02)  # of the up to 1, 2, 4 s that botocore waits
         yield
-    for name in quick:
-        hadoop.unset(f"fs.s3a.{name}")
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,7 @@
 """Every case of the corpus: the right row with the right number, or a reject with the right reason; nothing else."""
 
+import shutil
+
 import pytest
 
 from tests.support.runs import Ended
@@ -17,8 +19,14 @@ CASES = [(group, case) for group, cases in GROUPS.items() for case in cases]
 
 @pytest.fixture(scope="module")
 def ended(delivered: Delivered, nights: Night, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ended]:
-    """One run for each group, over a folder that holds all its cases."""
-    return {group: delivered(write(cases, tmp_path_factory.mktemp(group))) for group, cases in GROUPS.items()}
+    """On the disk one run for each group, over a folder that holds all its cases; on S3 one run for all of them."""
+    folders = {group: write(cases, tmp_path_factory.mktemp(group)) for group, cases in GROUPS.items()}
+    if delivered is nights:
+        return {group: delivered(folder) for group, folder in folders.items()}
+    together = tmp_path_factory.mktemp("together")
+    for folder in folders.values():
+        shutil.copytree(folder, together, dirs_exist_ok=True)
+    return dict.fromkeys(GROUPS, delivered(together))
 
 
 @pytest.mark.parametrize(("group", "case"), CASES, ids=[case.name for _, case in CASES])

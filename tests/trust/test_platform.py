@@ -3,11 +3,11 @@
 import gzip
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
+from tests.support import hadoop
 from tests.trust.conftest import POLICY, Night, write
 from tests.trust.corpus import broken, case, texts
 from tests.trust.refusals import MANY
@@ -30,16 +30,11 @@ HADOOPS = {
 @pytest.fixture
 def platform(spark: SparkSession) -> Iterator[None]:
     """A platform of other habits."""
-    context: Any = spark.sparkContext
-    hadoop = context._jsc.hadoopConfiguration()
     before = {name: spark.conf.get(name) for name in SETTINGS}
     for name, value in SETTINGS.items():
         spark.conf.set(name, value)
-    for name, value in HADOOPS.items():
-        hadoop.set(name, value)
-    yield
-    for name in HADOOPS:
-        hadoop.unset(name)
+    with hadoop.settings(spark, HADOOPS):
+        yield
     for name, old in before.items():
         spark.conf.set(name, str(old))
 

@@ -187,15 +187,8 @@ class Yarn:
             "yarn.log.dir": str(self._folder / "logs"),
             **s3_settings(self._s3),
         }
-        command = [
-            java(),
-            "-Xmx512m",
-            *SHORT_LIVED.split(),
-            "--add-opens",
-            "java.base/java.lang=ALL-UNNAMED",
-            "-cp",
-            classes,
-        ]
+        command = [java(), "-Xmx512m", *SHORT_LIVED.split(), "--add-opens", "java.base/java.lang=ALL-UNNAMED"]
+        command += ["-cp", classes]
         command += ["org.apache.hadoop.mapreduce.MiniHadoopClusterManager", "-nodfs", "-namenode", "file:///"]
         command += ["-rmport", str(manager), "-writeConfig", str(self._folder / "site.xml")]
         for name, value in settings.items():
