@@ -1,6 +1,7 @@
 """PROGRAM: `score`, with its JVM started while Python still loads what it needs (docs/decisions/0017)."""
 
 import runpy
+import signal
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
@@ -27,6 +28,8 @@ def size_of(arguments: list[str]) -> Optional[int]:
 def score() -> Mapping[str, Any]:
     """Begin the JVM and run the program that the command line names first, which ends this process."""
     del sys.argv[0]
+    for number in program.INTERRUPTED:
+        signal.signal(number, program.end_at_once)
     with suppress(Exception):  # what is wrong with the input the program itself tells
         size = size_of(sys.argv[1:])
         if size is not None:

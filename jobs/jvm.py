@@ -19,6 +19,7 @@ from jobs.errors import UsageError
 SMALL_RUN_BYTES = 48 << 20
 SMALL_RUN = "-XX:TieredStopAtLevel=1"
 ASKED_EVERY_SECONDS = 0.005
+ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 class _Jvm(NamedTuple):
@@ -46,14 +47,20 @@ def begin(size: int, settings: Optional[Mapping[str, str]] = None) -> None:
     # the default ones, so that a user's --driver-java-options are added and do not replace them
     known = {**(settings or {}), "spark.driver.defaultJavaOptions": f"{options}{small}"}
     conf = [word for name, value in known.items() for word in ("--conf", f"{name}={value}")]
-    folder = tempfile.TemporaryDirectory()
-    process = subprocess.Popen(  # noqa: S603  # no shell; what the user gives Spark is the user's
-        [f"{os.environ['SPARK_HOME']}/bin/spark-submit", *conf, *shlex.split(os.environ["PYSPARK_SUBMIT_ARGS"])],
-        stdin=subprocess.PIPE,  # when that ends, as this process does, so does the JVM
-        env={**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": f"{folder.name}/told"},
-        preexec_fn=_left_to_the_driver,
-    )
-    _Begun.jvm = _Jvm(process, folder)
+    command = [f"{os.environ['SPARK_HOME']}/bin/spark-submit", *conf, *shlex.split(os.environ["PYSPARK_SUBMIT_ARGS"])]
+    # a signal waits until the JVM is known, as it is to be ended then
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+    try:
+        folder = tempfile.TemporaryDirectory()
+        process = subprocess.Popen(  # noqa: S603  # no shell; what the user gives Spark is the user's
+            command,
+            stdin=subprocess.PIPE,  # when that ends, as this process does, so does the JVM
+            env={**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": f"{folder.name}/told"},
+            preexec_fn=_left_to_the_driver,
+        )
+        _Begun.jvm = _Jvm(process, folder)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
 
 
 def reached(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Popen[bytes]"]:
@@ -87,3 +94,5 @@ def given_up() -> None:
 
 def _left_to_the_driver() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches both
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

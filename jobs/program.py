@@ -18,6 +18,7 @@ from jobs.errors import InputRefusedError, JobError, UsageError
 from jobs.handoff.storage import storage_for
 
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}
+AGAIN_AFTER_SECONDS = 0.05
 
 
 class Interrupted(BaseException):
@@ -26,12 +27,14 @@ class Interrupted(BaseException):
     def __init__(self, number: int) -> None:
         """`number` is the signal."""
         super().__init__(number)
+        self.number = number
         self.exit_code = INTERRUPTED.get(signal.Signals(number), 1)
 
 
 def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     """Do `work`, print its summary as the one line on stdout, and exit with what it ended in."""
     _part_stderr_from_stdout()
+    sys.unraisablehook = _raise_again
     for number in INTERRUPTED:
         signal.signal(number, _interrupt)
 
@@ -39,7 +42,23 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
         _find_shipped_modules()
         return work()
 
-    code, summary = ended(whole)
+    _exit(*ended(whole))
+
+
+def end_at_once(number: int, _: Optional[FrameType]) -> None:
+    """Signal handler for while modules load: nothing is to be cleaned up yet but a JVM.
+
+    An exception might be lost there: NumPy makes one that comes while its C code imports an ImportError, which is how
+    PySpark finds out whether there is a NumPy.
+    """
+
+    def work() -> NoReturn:
+        raise Interrupted(number)
+
+    _exit(*ended(work))
+
+
+def _exit(code: int, summary: Mapping[str, Any]) -> NoReturn:
     if _Status.uri:
         _report(_Status.uri, code, summary)
     if summary:
@@ -122,6 +141,17 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
 def _interrupt(number: int, _: Optional[FrameType]) -> None:
     logging.disable()  # py4j would log each word to a JVM that is going down
     raise Interrupted(number)
+
+
+def _raise_again(lost: "sys.UnraisableHookArgs") -> None:
+    """What a finalizer raises, as py4j has one for each object, reaches nobody: the signal that came in one comes again."""
+    stop = lost.exc_value
+    if isinstance(stop, Interrupted):
+        number = stop.number
+        signal.signal(signal.SIGALRM, lambda *_: _interrupt(number, None))
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_AFTER_SECONDS)
+    else:
+        sys.__unraisablehook__(lost)
 
 
 def first_line(error: BaseException) -> str:

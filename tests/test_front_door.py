@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -132,7 +133,6 @@ def test_of_the_jvm_begun_ahead_nothing_is_left(
     process = start("score", *plain.arguments(options), env=environment(TMPDIR=str(tmp_path / "tmp")))
     if interrupted:
         wait_for(lambda: bool(list((tmp_path / "tmp").glob("tmp*"))), process)
-        time.sleep(0.1)  # it is begun right after its folder is made, and takes far longer to come up
         os.killpg(process.pid, signal.SIGINT)
     ended = finished(process, tmp_path / "out")
     assert ended.code == code, ended.stderr
@@ -143,6 +143,32 @@ def test_of_the_jvm_begun_ahead_nothing_is_left(
         for _ in range(200):
             os.killpg(process.pid, 0)
             time.sleep(0.05)
+
+
+# what NumPy and a finalizer do with an exception that comes while they are at work
+@pytest.mark.parametrize(
+    ("by", "program"),
+    [
+        (["-m", "jobs.ahead"], "try:\n signal.raise_signal({number})\nexcept BaseException: pass\nprint('went on')"),
+        (
+            [],
+            "from jobs import program\nclass Ending:\n def __del__(self): signal.raise_signal({number})\n"
+            "def work():\n Ending()\n time.sleep(20)\n return {{'went': 'on'}}\nprogram.run(work)",
+        ),
+    ],
+    ids=["while-modules-load", "in-a-finalizer"],
+)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_not_lost_where_exceptions_are(
+    tmp_path: Path, by: list[str], program: str, number: int, code: int
+) -> None:
+    (tmp_path / "program.py").write_text(f"import signal, time\n{program.format(number=int(number))}")
+    command = [sys.executable, *by, str(tmp_path / "program.py")]
+    env = {**os.environ, "PYTHONPATH": str(REPO)}
+    ended = run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert ended.returncode == code, ended.stderr
+    assert ended.stderr == "error: interrupted; nothing was published\n"
+    assert "went" not in ended.stdout
 
 
 def test_what_is_known_ahead_of_the_input_is_its_size(tmp_path: Path) -> None:
