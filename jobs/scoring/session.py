@@ -60,6 +60,8 @@ def start(
         "spark.sql.parser.escapedStringLiterals": "false",
         "spark.sql.parser.quotedRegexColumnNames": "false",
         "spark.sql.caseSensitive": "false",
+        "spark.sql.timestampType": "TIMESTAMP_LTZ",
+        "spark.sql.decimalOperations.allowPrecisionLoss": "true",
         # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
         "spark.sql.codegen.hugeMethodLimit": "8000",
         # lists of hashes, each of which has its place: nothing to be sorted

@@ -19,7 +19,10 @@ SETTINGS = {
     "spark.sql.parser.escapedStringLiterals": "true",
     "spark.sql.parser.quotedRegexColumnNames": "true",
     "spark.sql.caseSensitive": "true",
+    "spark.sql.timestampType": "TIMESTAMP_NTZ",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
 }
 HADOOPS = {
     "mapreduce.output.fileoutputformat.compress": "true",
@@ -55,7 +58,12 @@ def test_the_same_bytes_are_published(nights: Night, tmp_path: Path, request: py
     policy = {
         "actions": [{"action": "it's \\ \\n", "when": "NOTE LIKE '%a%' AND crim > 0.5"}],
         "otherwise": "\\u0041",
-        "columns": {**POLICY["columns"], "ACTION": "action"},
+        "columns": {
+            **POLICY["columns"],
+            "ACTION": "action",
+            "zoned": "CAST('2026-01-01 00:00:00+05:00' AS TIMESTAMP)",
+            "product": "CAST(crim AS DECIMAL(38,18)) * CAST(2 AS DECIMAL(38,18))",
+        },
     }
     usual = nights(folder, policy=policy)
     assert usual.code == 0, usual.stderr
@@ -65,4 +73,6 @@ def test_the_same_bytes_are_published(nights: Night, tmp_path: Path, request: py
     for name in ("actions.csv", "rejects.csv"):
         assert (other.run / name).read_bytes() == (usual.run / name).read_bytes()
     assert "a" * 10_000 in {row["note"] for row in usual.actions}
+    assert {row["zoned"] for row in usual.actions} == {"2025-12-31T19:00:00Z"}
+    assert "1.000000" in {row["product"] for row in usual.actions}
     assert len(usual.rejects) > 20
