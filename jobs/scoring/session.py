@@ -117,8 +117,9 @@ def exactly(uri: str) -> str:
     """What Spark's readers, of models too, take for the file or folder of that very name, also with a bracket or star in it.
 
     Without globs (their `__globPaths__`) they would read all files of a list as often as there are such names in it.
+    A comma parts the paths of a model's, but not within braces.
     """
-    return re.sub(r"[{}\[\]*?\\]", r"\\\g<0>", uri)
+    return re.sub(r"[{}\[\]*?\\]", r"\\\g<0>", uri).replace(",", r"{\,}")
 
 
 @contextmanager

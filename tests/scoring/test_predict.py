@@ -29,11 +29,11 @@ def test_predictions_equal_those_of_transform_bit_for_bit(
 def test_a_model_in_a_folder_whose_name_is_a_glob_is_not_taken_for_another(
     spark: SparkSession, plain: Score, tmp_path: Path
 ) -> None:
-    for name, value in (("price[1]{a,b}*?", 1), ("price1a", 2), ("price1b", 3), ("price1a--", 4)):
+    for name, value in (("price[1],{a,b}*?", 1), ("price1,a", 2), ("price1,b", 3), ("price1,a--", 4)):
         models.sql_model(f"SELECT *, {value}D AS prediction FROM __THIS__", tmp_path / name)
     (tmp_path / "in.csv").write_text("id,x\na,1\n")
     policy = {"actions": [], "otherwise": "keep", "columns": {"prediction": "prediction"}}
-    ended = plain(input=tmp_path / "in.csv", model=tmp_path / "price[1]{a,b}*?", policy=policy)
+    ended = plain(input=tmp_path / "in.csv", model=tmp_path / "price[1],{a,b}*?", policy=policy)
     assert ended.code == 0, ended.stderr
     assert [row["prediction"] for row in ended.actions] == ["1.0"]
 
