@@ -144,6 +144,8 @@ PYTHON
 submit() { # program, arguments…
   local program=$1; shift
   local own_spark='' conf=() extra=() shipped=() args=() ahead=() jars='' words
+  # names of files are bytes, and cron has no locale by which the JVM would read others than ASCII
+  [[ $(locale charmap 2>/dev/null) == UTF-8 ]] || export LC_ALL=C.UTF-8 PYTHONUTF8=1
   choose_spark
   while (($#)); do
     case $1 in

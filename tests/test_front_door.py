@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import sys
@@ -218,12 +219,16 @@ def asked_of_the_jvm(options: str, *more: str) -> tuple[list[str], str]:
     return told, run(command, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_checkout_may_lie_below_a_folder_with_a_blank_in_its_name(plain: Score, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text(FIVE)
-    (tmp_path / "my checkout").symlink_to(REPO)
-    ended = submitted(plain, input=tmp_path / "in.csv", repo=tmp_path / "my checkout")
+def test_names_may_have_blanks_and_umlauts_whatever_the_locale(plain: Score, tmp_path: Path) -> None:
+    folder = tmp_path / "größe é"
+    (folder / "in put").mkdir(parents=True)
+    (folder / "in put" / "nächtlich.csv").write_text(FIVE)
+    (folder / "checkout").symlink_to(REPO)
+    shutil.copytree(plain.defaults["model"], folder / "modèle")
+    given = {"input": folder / "in put", "model": folder / "modèle", "output": folder / "höhe"}
+    ended = submitted(plain, **given, env=environment(LC_ALL="C"), repo=folder / "checkout")
     assert ended.code == 0, ended.stderr
-    assert ended.summary["rows_published"] == 5
+    assert (folder / "höhe" / "2026-11-22" / "actions.csv").read_text().count("\n") == 6
 
 
 def test_a_spark_submit_of_the_platform_is_used_and_keeps_the_streams_apart(plain: Score, tmp_path: Path) -> None:

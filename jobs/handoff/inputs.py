@@ -17,6 +17,7 @@ from jobs.handoff.storage import FileInfo, Storage, fixed_root, is_hidden, schem
 # endings that promise something this job does not read; anything else is taken for CSV
 # (Hadoop unpacks .gz, and takes .GZ for text)
 UNREADABLE = re.compile(r"\.(?!gz$)(?i:gz|bz2|zip|xz|zst|lz4|snappy|deflate|tar|tgz|7z|json|jsonl|orc|avro|xlsx?)$")
+SURROGATE = re.compile("[\ud800-\udfff]")  # what Python makes of a byte in a name that is not UTF-8
 HEAD = 1 << 16
 LONGEST_HEADER = 64 << 20
 READERS = 16
@@ -89,13 +90,16 @@ def find(uris: tuple[str, ...]) -> Inputs:
         if not there:
             raise UsageError(f"{uri}: no such input; check the path and the run date")
         root = fixed_root(storage.canonical(uri))
-        kept = {file.uri: file for file in listed if file.uri == root or not is_hidden(file.uri, root)}
+        kept = {file.uri: file for file in listed if not is_hidden(file.uri, root)}
         if not kept:
-            what = "only hidden files (_ or . in front)" if listed else "no files"
-            raise InputRefusedError(f"{uri}: {what} in it; was it delivered?")
+            if listed:
+                raise InputRefusedError(f"{uri}: only hidden files (_ or . in front), which are not read; rename them")
+            raise InputRefusedError(f"{uri}: no files in it; was it delivered?")
         hidden.update((file.uri, None) for file in listed if file.uri not in kept)
         files.update(kept)
     for file in files.values():
+        if SURROGATE.search(file.uri):
+            raise InputRefusedError(f"{file.uri!a}: its name is not UTF-8; rename it")
         if match := UNREADABLE.search(file.uri):
             raise InputRefusedError(f"{file.uri}: {match[0]} files are not read; give CSV (plain or .gz) or Parquet")
     return Inputs(tuple(files[uri] for uri in sorted(files)), tuple(hidden))

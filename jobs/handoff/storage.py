@@ -105,8 +105,8 @@ def join(folder: str, *names: str) -> str:
 
 
 def is_hidden(uri: str, root: str) -> bool:
-    """Whether Spark would pass the file over: a name or folder below `root` that starts with `_` or `.`."""
-    below = uri[len(root) :] if uri.startswith(root) else uri.rsplit("/", 1)[-1]
+    """Whether Spark would pass the file over: its name, or a folder's below `root`, starts with `_` or `.`."""
+    below = uri[len(root) :] if uri.startswith(root) and uri != root else uri.rsplit("/", 1)[-1]
     return any(part.startswith(("_", ".")) for part in below.split("/") if part)
 
 

@@ -59,13 +59,22 @@ def explained(options: Options, damaged: Callable[[], Optional[str]] = lambda: N
                     uri = damaged()
                 if pattern == DENIED and uri and not _is_below(uri, options.output):
                     kind = UsageError  # what the options name is not there for this user
-                raise kind(f"{meaning}: {_cause(text)}; {_where(uri, options)}; nothing was published") from error
+                raise kind(f"{meaning}: {cause(error)}; {_where(uri, options)}; nothing was published") from error
         raise
 
 
 def is_the_stores(error: Exception) -> bool:
     """Whether the store that holds a file is to blame, and not what is in it."""
     return bool(re.search(f"{DENIED}|{AWAY}", _without_frames(_text(error))))
+
+
+def cause(error: Exception) -> str:
+    """The first line of what its deepest cause says."""
+    text = _text(error)
+    # py4j says first that an error occurred, and in the next line which
+    causes: list[str] = re.findall(r"^(?:Caused by)?: (.*)$", text, flags=re.MULTILINE)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (causes[-1] if causes else lines[0])[:300]
 
 
 def _text(error: Exception) -> str:
@@ -90,12 +99,6 @@ def _uri(text: str) -> Optional[str]:
         r"((?:file|s3a?):/\S+?):?[\s,;'\"]", text + " "
     )
     return match[1] if match else None
-
-
-def _cause(text: str) -> str:
-    causes = re.findall(r"^Caused by: (.*)$", text, flags=re.MULTILINE)
-    lines = [line.strip() for line in (causes or text.splitlines()) if line.strip()]
-    return (lines[-1] if causes else lines[0])[:300] if lines else "no message"
 
 
 def _where(uri: Optional[str], options: Options) -> str:

@@ -31,7 +31,7 @@ def load(spark: SparkSession, uri: str, saved: SavedModel) -> PipelineModel:
         if failures.is_the_stores(error):
             raise
         raise ModelMismatchError(
-            f"model {uri}: cannot be loaded: {_first_line(error)}; copy it again, or fit and save it again"
+            f"model {uri}: cannot be loaded: {failures.cause(error)}; copy it again, or fit and save it again"
         ) from error
     for stage, java in stages(model):
         # `skip` gives every other row exactly what `error` gives, and `error` would end the whole run

@@ -128,13 +128,19 @@ def test_a_model_that_is_damaged_does_not_fit(plain: Score, housing_model: Path,
     import shutil
 
     shutil.copytree(housing_model, tmp_path / "model")
-    for part in (tmp_path / "model").glob("stages/1_*/data/*.parquet"):
-        part.unlink()
     (tmp_path / "in.csv").write_text("ID,crim,zn,indus\n1,1,1,1\n")
-    ended = score(input=tmp_path / "in.csv", model=tmp_path / "model")
-    assert ended.code == 4
-    assert "cannot be loaded" in ended.error
-    assert not ended.left_behind
+    (part,) = (tmp_path / "model").glob("stages/1_*/data/*.parquet")
+    (part.parent / f".{part.name}.crc").unlink()
+    for damage, said in (
+        (lambda: part.write_text("cut off"), f"{part.name} is not a Parquet file"),
+        (part.unlink, "Unable to infer schema for Parquet"),
+    ):
+        damage()
+        ended = score(input=tmp_path / "in.csv", model=tmp_path / "model")
+        assert ended.code == 4
+        assert "cannot be loaded" in ended.error
+        assert said in ended.error
+        assert not ended.left_behind
 
 
 def test_a_model_that_hides_the_rows_columns_does_not_fit(plain: Score, spark: SparkSession, tmp_path: Path) -> None:

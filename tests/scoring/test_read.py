@@ -1,6 +1,7 @@
 """What a file may look like, and that its columns are bound by name."""
 
 import gzip
+import os
 from pathlib import Path
 
 import pytest
@@ -91,12 +92,17 @@ def test_inputs_that_are_not_there_or_hold_nothing_are_told_apart(plain: Score, 
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "_x.csv").write_text("id,x\n1,1\n")
     (tmp_path / "in.json").write_text("{}")
+    (tmp_path / "latin").mkdir()
+    with open(os.fsencode(tmp_path / "latin") + b"/gr\xf6sse.csv", "w") as file:
+        file.write("id,x\n1,1\n")
     (tmp_path / "fake.csv.gz").write_text("id,x\n1,1\n")
     for name, code, said in (
         ("nowhere", 2, "nowhere: no such input"),
         ("no*.csv", 2, "no*.csv: no such input"),
         ("empty", 3, "empty: no files in it"),
         ("hidden", 3, "hidden: only hidden files"),
+        ("hidden/_x.csv", 3, "_x.csv: only hidden files"),
+        ("latin", 3, "sse.csv': its name is not UTF-8; rename it"),
         ("in.json", 3, ".json files are not read"),
         ("fake.csv.gz", 3, "fake.csv.gz: is no whole gzip file"),
     ):
