@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Optional
 
 import click
 
-from jobs import jvm
+from jobs import documents, jvm
 from jobs.errors import InputRefusedError, JobError, UsageError
 from jobs.handoff.storage import storage_for
 
@@ -164,15 +164,13 @@ def config_option(context: click.Context, _: click.Parameter, path: Optional[str
     """Callback for `--config FILE`: a JSON object of the command's own option names; the command line wins."""
     if path is None:
         return None
-    try:
-        with open(path, encoding="utf-8") as file:
-            found = json.load(file)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"--config {path}: {error}") from error
+    found = documents.load(path, "--config")
     if not isinstance(found, dict):
         raise UsageError(f"--config {path}: must be a JSON object of option names and values")
     named = {str(key).replace("-", "_"): value for key, value in found.items()}
     allowed = {parameter.name for parameter in context.command.params if parameter.name != "config"}
+    if len(named) < len(found):
+        raise UsageError(f"--config {path}: an option stands there twice, with _ and with -; keep one")
     unknown = sorted(set(named) - allowed)
     if unknown:
         raise UsageError(f"--config {path}: no option {unknown[0]!r}; use {', '.join(sorted(filter(None, allowed)))}")

@@ -11,12 +11,13 @@ SHARED = {"program", "cli"}
 PROGRAMS = {"score", "train", "launch", "ahead", *SHARED}
 LAYERS = {
     "errors": set[str](),
-    "contract": {"contract", "errors"},
+    "documents": {"errors"},
+    "contract": {"contract", "documents", "errors"},
     "scoring": {"scoring", "contract", "errors", "jvm"},
     "handoff": {"handoff", "contract", "errors"},
-    "emr": {"emr", "errors"},
+    "emr": {"emr", "documents", "errors"},
     # what the programs share: manners, no rows
-    "program": {"handoff", "errors", "jvm"},
+    "program": {"handoff", "documents", "errors", "jvm"},
     # read before PySpark is loaded, so nothing that loads it
     "cli": {"program"},
     "jvm": {"errors"},

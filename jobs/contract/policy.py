@@ -1,9 +1,9 @@
 """What becomes of a scored row: the first rule that fits names its action. Data, never code."""
 
-import json
 from dataclasses import dataclass
 from typing import Any, Optional
 
+from jobs import documents
 from jobs.errors import UsageError
 
 
@@ -65,10 +65,7 @@ class Policy:
 
 def parse(text: str, where: str) -> Policy:
     """Read a policy from JSON `text`; `where` names it in errors. Raises `UsageError`."""
-    try:
-        raw = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"policy {where}: not JSON ({error})") from error
+    raw = documents.parse(text, f"policy {where}")
     if not isinstance(raw, dict):
         raise UsageError(f"policy {where}: must be a JSON object")
     unknown = set(raw) - {"actions", "otherwise", "columns", "escape_formulas"}

@@ -1,5 +1,6 @@
 """The input's columns, as agreed: a Table Schema (https://specs.frictionlessdata.io/table-schema/) in JSON."""
 
+import difflib
 import json
 import math
 import re
@@ -7,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from jobs import documents
 from jobs.errors import UsageError
 
 # what Spark calls each Table Schema type, and which narrower types "spark:type" may ask for
@@ -20,7 +22,19 @@ SPARK_TYPES = {
 }
 CONSTRAINTS = {"required", "unique", "minimum", "maximum", "enum", "pattern", "minLength", "maxLength"}
 # properties that say how a cell reads; ignoring one would read another value than the author meant
-LEXICAL = {"format": "default", "decimalChar": ".", "groupChar": "", "bareNumber": True}
+LEXICAL = {
+    "format": "default",
+    "decimalChar": ".",
+    "groupChar": "",
+    "bareNumber": True,
+    "trueValues": ["true", "True", "TRUE", "1"],
+    "falseValues": ["false", "False", "FALSE", "0"],
+    "missingValues": None,
+}
+# and those that say which rows are right; a file may have more columns than the schema, in any order
+NOT_KEPT = {"uniqueKeys": [], "foreignKeys": [], "fieldsMatch": "subset"}
+PROPERTIES = {"fields", "primaryKey", "missingValues", "nightly:maxRejects"}
+FIELD_PROPERTIES = {"name", "type", "constraints", "spark:type"}
 RESERVED = "_na_"
 REJECTS_OWN = ("_reasons", "_source", "_record")
 
@@ -64,12 +78,10 @@ class TableSchema:
 
 def parse(text: str, where: str) -> TableSchema:
     """Read a Table Schema from JSON `text`; `where` names it in errors. Raises `UsageError`."""
-    try:
-        raw = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"schema {where}: not JSON ({error}); write a Table Schema file") from error
+    raw = documents.parse(text, f"schema {where}")
     if not isinstance(raw, dict) or not isinstance(raw.get("fields"), list) or not raw["fields"]:
         raise UsageError(f'schema {where}: no "fields"; a Table Schema has a list of them')
+    _check_properties(raw, PROPERTIES, NOT_KEPT, f"schema {where}")
     fields = tuple(_field(entry, where) for entry in raw["fields"])
     names = [field.name for field in fields]
     folded = [name.lower() for name in names]
@@ -113,9 +125,7 @@ def _field(entry: Any, where: str) -> Field:
         raise UsageError(f"{spot}: a back-tick or line break in a column name is not supported; rename the column")
     if not isinstance(kind, str) or kind not in SPARK_TYPES:
         raise UsageError(f"{spot}: type {kind!r} is not supported; use one of {', '.join(SPARK_TYPES)}")
-    for prop, default in LEXICAL.items():
-        if entry.get(prop, default) != default:
-            raise UsageError(f'{spot}: "{prop}": {json.dumps(entry[prop])} is not supported; leave it out')
+    _check_properties(entry, FIELD_PROPERTIES, LEXICAL, spot)
     constraints = entry.get("constraints", {})
     if not isinstance(constraints, dict):
         raise UsageError(f'{spot}: constraints must be an object, as {{"required": true}}')
@@ -126,6 +136,21 @@ def _field(entry: Any, where: str) -> Field:
         )
     _check_constraints(constraints, kind, spot)
     return Field(name, kind, _spark_type(entry.get("spark:type"), kind, spot), constraints)
+
+
+def _check_properties(entry: dict[str, Any], ours: set[str], others: dict[str, Any], spot: str) -> None:
+    """Ours are named to the letter, and none of the `others`, which would go unheeded, is other than by default."""
+    for name, value in entry.items():
+        if value != others.get(name, value) and value != [others[name]]:
+            raise UsageError(f'{spot}: "{name}": {json.dumps(value)} is not supported; leave it out')
+        meant = difflib.get_close_matches(_folded(name), map(_folded, ours), n=1, cutoff=0.9)
+        if meant and name not in ours:
+            (right,) = (one for one in ours if _folded(one) == meant[0])
+            raise UsageError(f'{spot}: "{name}" is no property; is "{right}" meant?')
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def _spark_type(asked: Any, kind: str, spot: str) -> str:

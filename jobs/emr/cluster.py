@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-import json
 import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from jobs import documents
 from jobs.emr import release as releases
 from jobs.emr.request import Call, Job, Snapshot
 from jobs.emr.step import GONE, cluster_reason, step_log_prefixes, step_request, step_snapshot
@@ -31,13 +31,7 @@ class Settings:
 
 def read_spec(path: str) -> dict[str, Any]:
     """The settings file: the parameters of RunJobFlow as JSON. UsageError says what is wrong with it."""
-    try:
-        with open(path, encoding="utf-8") as file:
-            spec = json.load(file)
-    except OSError as error:
-        raise UsageError(f"cannot read --cluster-spec {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"--cluster-spec {path} is not JSON: {error}") from error
+    spec = documents.load(path, "--cluster-spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("Instances"), dict) or "ReleaseLabel" not in spec:
         raise UsageError(f"--cluster-spec {path} needs at least ReleaseLabel and Instances, as RunJobFlow takes them")
     if taken := OURS & spec.keys():

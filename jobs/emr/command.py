@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobs import documents
 from jobs.errors import UsageError
 
 if TYPE_CHECKING:
@@ -125,13 +125,7 @@ def _with_config(options: list[Option]) -> list[Option]:
 
 
 def _config_options(path: str) -> list[Option]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            config = json.load(file)
-    except OSError as error:
-        raise UsageError(f"cannot read --config {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"--config {path} is not JSON: {error}") from error
+    config = documents.load(path, "--config")
     if not isinstance(config, dict):
         raise UsageError(f"--config {path} must be a JSON object of option names and values")
     options: list[Option] = []

@@ -118,7 +118,9 @@ def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk
         pytest.param(["score", "--output", "s3://a", "stray"], "expected an option", id="stray word"),
         pytest.param(["score", "--output"], "needs a value", id="no value"),
         pytest.param(["score", "--input", "s3://a"], "needs --output", id="no output"),
-        pytest.param(["score", "--config", "absent.json"], "cannot read --config", id="absent configuration"),
+        pytest.param(
+            ["score", "--config", "absent.json"], "--config absent.json: cannot be read", id="absent configuration"
+        ),
     ],
 )
 def test_a_command_that_cannot_run_there_is_refused_here(words: list[str], message: str) -> None:

@@ -59,9 +59,17 @@ def test_run_date_is_filled_in_and_options_come_from_a_config_file(plain: Score,
     ended = plain(config=config, output=tmp_path / "out-{run_date}")
     assert ended.code == 0, ended.stderr  # the command line's date has won, or there would be no input
     assert (tmp_path / "out-2026-11-22" / "2026-11-22" / "actions.csv").exists()
-    wrong = plain(config={"inputs": "x"}, input=tmp_path)
-    assert wrong.code == 2
-    assert "no option 'inputs'" in wrong.error
+    for wrong, said in (
+        ('{"inputs": "x"}', "no option 'inputs'"),
+        ('{"input": "a.csv", "input": "b.csv"}', "'input' stands there twice"),
+        ('{"run-date": "2026-11-01", "run_date": "2026-11-02"}', "an option stands there twice"),
+        ("[]", "must be a JSON object"),
+        ("{", "not JSON"),
+    ):
+        (tmp_path / "wrong.json").write_text(wrong)
+        ended = plain(config=tmp_path / "wrong.json", input=tmp_path)
+        assert ended.code == 2
+        assert said in ended.error
 
 
 @pytest.mark.parametrize(

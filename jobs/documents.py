@@ -1,0 +1,36 @@
+"""The JSON that people write: schema, policy, --config. A name that stands twice is refused, where Python keeps the last."""
+
+import json
+from typing import Any
+
+from jobs.errors import UsageError
+
+
+def parse(text: str, where: str) -> Any:
+    """What JSON `text` holds; `where` names it in errors. Raises `UsageError`."""
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in pairs:
+            if name in found:
+                raise UsageError(f"{where}: {name!r} stands there twice; keep one")
+            found[name] = value
+        return found
+
+    try:
+        return json.loads(text, object_pairs_hook=members)
+    except ValueError as error:
+        raise UsageError(f"{where}: not JSON ({error}); correct it") from error
+    except RecursionError as error:
+        raise UsageError(f"{where}: nested too deeply; correct it") from error
+
+
+def load(path: str, option: str) -> Any:
+    """What the JSON file at `path` holds, as given with `option`. Raises `UsageError`."""
+    where = f"{option} {path}"
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{where}: cannot be read ({error}); check the path, and that it is UTF-8") from error
+    return parse(text, where)
