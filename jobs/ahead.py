@@ -11,7 +11,7 @@ import click
 
 from jobs import cli, jvm, program
 from jobs.handoff import inputs
-from jobs.handoff.storage import scheme_of
+from jobs.handoff.uris import scheme_of
 
 
 def size_of(arguments: list[str]) -> Optional[int]:

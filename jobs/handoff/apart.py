@@ -3,7 +3,8 @@
 import os
 
 from jobs.errors import UsageError
-from jobs.handoff.storage import has_wildcard, join, matches, storage_for
+from jobs.handoff.storage import storage_for
+from jobs.handoff.uris import has_wildcard, join, matches
 
 # what a run leaves below its output, and how a glob could reach it
 MADE = (

@@ -12,7 +12,8 @@ from jobs.contract import header, saved_model
 from jobs.contract.header import Layout
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError, UsageError
-from jobs.handoff.storage import FileInfo, Storage, fixed_root, is_hidden, scheme_of, storage_for
+from jobs.handoff.storage import FileInfo, Storage, storage_for
+from jobs.handoff.uris import fixed_root, is_hidden, scheme_of
 
 # endings that promise something this job does not read; anything else is taken for CSV
 # (Hadoop unpacks .gz, and takes .GZ for text)

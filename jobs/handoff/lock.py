@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import Any, Optional
 
 from jobs.errors import HandOffError, RunUnderWayError
-from jobs.handoff.storage import Storage, join
+from jobs.handoff.storage import Storage
+from jobs.handoff.uris import join
 
 REFRESH_SECONDS = 15.0
 STALE_SECONDS = 120.0

@@ -15,8 +15,9 @@ from typing import Any, Optional
 from jobs.errors import HandOffError
 from jobs.handoff import manifest
 from jobs.handoff.manifest import Table
-from jobs.handoff.storage import FileInfo, Storage, join
+from jobs.handoff.storage import FileInfo, Storage
 from jobs.handoff.tally import Assembled
+from jobs.handoff.uris import join
 
 STAGING = "_staging"
 REFUSED = "refused"

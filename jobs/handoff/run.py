@@ -13,7 +13,8 @@ from jobs.handoff.inputs import Inputs
 from jobs.handoff.lock import OutputLock
 from jobs.handoff.manifest import Table, fingerprint, fingerprint_of_files
 from jobs.handoff.publish import Publication, Steps, Wanted
-from jobs.handoff.storage import join, storage_for
+from jobs.handoff.storage import storage_for
+from jobs.handoff.uris import join
 
 
 class Run:

@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from jobs.handoff import connection, multipart
 from jobs.handoff.connection import split, told
-from jobs.handoff.storage import CHUNK, FileInfo, has_wildcard, matches
+from jobs.handoff.storage import CHUNK, FileInfo
 from jobs.handoff.tally import Assembled, Tally
+from jobs.handoff.uris import has_wildcard, matches
 
 
 class S3Storage:

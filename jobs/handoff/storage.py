@@ -4,7 +4,6 @@ A store lists, reads and writes files by URI and can put the parts that Spark wr
 """
 
 import errno
-import fnmatch
 import glob
 import os
 import re
@@ -17,6 +16,7 @@ from typing import Optional, Protocol, Union
 
 from jobs.errors import UsageError
 from jobs.handoff.tally import Assembled, Tally
+from jobs.handoff.uris import has_wildcard, scheme_of
 
 CHUNK = 1 << 20
 
@@ -91,39 +91,6 @@ def before_spark(uris: Iterable[str]) -> set[str]:
 
         share_credentials()
     return schemes
-
-
-def scheme_of(uri: str) -> str:
-    """`s3` of `s3://bucket/key`, empty for a plain path."""
-    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)://", uri)
-    return match[1].lower() if match else ""
-
-
-def join(folder: str, *names: str) -> str:
-    """`folder/name/…` whatever the folder ends with."""
-    return "/".join([folder.rstrip("/"), *names])
-
-
-def is_hidden(uri: str, root: str) -> bool:
-    """Whether Spark would pass the file over: its name, or a folder's below `root`, starts with `_` or `.`."""
-    below = uri[len(root) :] if uri.startswith(root) and uri != root else uri.rsplit("/", 1)[-1]
-    return any(part.startswith(("_", ".")) for part in below.split("/") if part)
-
-
-def fixed_root(uri: str) -> str:
-    """The folder that `uri` names, or for a glob the one above its first wildcard."""
-    return re.split(r"[*?\[]", uri, maxsplit=1)[0].rpartition("/")[0] if has_wildcard(uri) else uri
-
-
-def has_wildcard(uri: str) -> bool:
-    """Whether `uri` is a glob."""
-    return any(char in uri for char in "*?[")
-
-
-def matches(path: str, pattern: str) -> bool:
-    """Glob match by path component, so that `*` never crosses a slash."""
-    parts, wanted = path.split("/"), pattern.split("/")
-    return len(parts) == len(wanted) and all(fnmatch.fnmatchcase(p, w) for p, w in zip(parts, wanted))
 
 
 class LocalStorage:
