@@ -1,5 +1,6 @@
 """Columns that call a method of a Java class in generated code: Spark's own means for its typed datasets (docs/decisions/0011)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from py4j.java_gateway import JavaClass
@@ -72,12 +73,12 @@ class Calls:
         """A static method's result, never null but where an argument is."""
         java = self.java(f"{EXPRESSIONS}.objects.StaticInvoke")
         more = [self.java("scala.Option").empty()] if self._newer else []
-        return java(self._class(class_name), kind, method, self._seq(arguments), self._none, True, False, True, *more)
+        return java(self._class(class_name), kind, method, self.seq(arguments), self._none, True, False, True, *more)
 
     def method(self, target: Any, name: str, kind: Any, *arguments: Any, lasting: bool = False) -> Any:
         """A method's result, never null but where `target` or an argument is; `lasting` says that it changes the object."""
         java = self.java(f"{EXPRESSIONS}.objects.Invoke")
-        return java(target, name, kind, self._seq(arguments), self._none, True, False, not lasting)
+        return java(target, name, kind, self.seq(arguments), self._none, True, False, not lasting)
 
     def set(self, target: Any, setter: str, value: Any) -> Any:
         """`target`, once its method `setter`, which has no result, was called with `value`."""
@@ -105,5 +106,6 @@ class Calls:
     def _class(self, name: str) -> Any:
         return self.java("java.lang.Class").forName(name, True, self._loader)
 
-    def _seq(self, items: "tuple[Any, ...]") -> Any:
+    def seq(self, items: Sequence[Any]) -> Any:
+        """Scala's sequence of `items`."""
         return self._jvm.PythonUtils.toSeq(list(items))

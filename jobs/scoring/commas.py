@@ -1,24 +1,26 @@
 """Where the cells of a line start, found in its bytes: all that is needed to split it (docs/decisions/0014)."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from jobs.contract.header import Layout
-from jobs.contract.table_schema import Field, TableSchema
+from jobs.contract.table_schema import Field
 from jobs.scoring import edges, records, sql
 from jobs.scoring.calls import UTF8, Calls, known
 
 QUOTE, QUOTE_BYTE = '"', "34Y"
 ARRAYS = "org.apache.commons.lang3.ArrayUtils"
 TO_DOUBLE = "org.apache.hadoop.hive.serde2.lazy.fast.StringToDouble"
-# each comma is a step of its own in the plan, and some 80 bytes of the method in which a row spends its time
-MOST_CELLS = 6
+# each comma is a step of its own in the plan, and some 80 bytes of a method
+MOST_CELLS = 30
 # what stands between the cells of a line with quotes, where a comma may be part of a cell; and for it, should it be in one:
 # either is no character that a cell may have
 NUL, NO_CHARACTER = "'\\0'", "'\\uFFFD'"
-# SQL of what `looked_for` gives: whether the quotes account for every character of the line
+# columns of `looked_for` that no cell needs
+FOUND = ("line_bytes", "whole", "joined", "separator")
+# SQL of what it gives: whether the quotes account for every character of the line
 CLOSED = f"(NOT tangled OR replace(joined, {NUL}, ',') = whole)"
 NUMBER = "_na_number "
 
@@ -53,20 +55,21 @@ def too_many(width: int) -> str:
     return f"{_start(width)} > 0"
 
 
-def cells(found: DataFrame, layout: Layout, schema: TableSchema, fine: str) -> DataFrame:
-    """`found` with a column `cell` for each of the schema's fields, empty but where the line is `fine` (SQL).
+def cells(found: DataFrame, width: int, columns: Sequence[tuple[int, Field]], fine: str) -> DataFrame:
+    """`found` with a column `cell` for each place and field, empty but where the line is `fine` (SQL), and with their numbers.
 
-    Never to be cut out of any other: a piece might reach beyond its memory.
+    Of those up to the last of the places no other can be had after that. Never to be cut out of any other: a piece might reach beyond its memory.
     """
     calls = Calls(found.sparkSession)
-    opens = [_index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at in layout.positions]
-    quotes = [(F.col("quoted") & first).cast("int").alias(_quotes(at)) for at, first in zip(layout.positions, opens)]
+    opens = [_index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at, _ in columns]
+    quotes = [(F.col("quoted") & first).cast("int").alias(_quotes(at)) for (at, _), first in zip(columns, opens)]
     found = found.select("*", *quotes)
-    bare = [
-        F.when(F.expr(fine), _bare(calls, field, at, layout.width)).otherwise("").alias(cell(at))
-        for field, at in zip(schema.fields, layout.positions)
-    ]
-    return found.select("*", *bare)
+    bare = [F.when(F.expr(fine), _bare(calls, field, at, width)).otherwise("").alias(cell(at)) for at, field in columns]
+    found = found.select("*", *bare)
+    if known(found.sparkSession, TO_DOUBLE):  # Hive's, which a Spark may be built without
+        found = found.select("*", *_numbers(calls, width, columns))
+    last = columns[-1][0]
+    return found.drop(*(_start(at) for at in range(1, last + 1)), *(_quotes(at) for at, _ in columns))
 
 
 def cell(at: int) -> str:
@@ -74,21 +77,19 @@ def cell(at: int) -> str:
     return f"cell_{at}"
 
 
-def numbers(cells: DataFrame, layout: Layout, schema: TableSchema) -> list[Column]:
+def _numbers(calls: Calls, width: int, columns: Sequence[tuple[int, Field]]) -> list[Column]:
     """The cells of doubles that are digits, with a sign or a point at most, as numbers: columns `NUMBER` and the field's name.
 
     Others, as those with an exponent, are null there. What is read so is what Java reads, bit for bit.
     """
-    if not known(cells.sparkSession, TO_DOUBLE):  # Hive's, which a Spark may be built without
-        return []
-    calls, columns = Calls(cells.sparkSession), list[Column]()
-    for field, at in zip(schema.fields, layout.positions):
+    numbers = list[Column]()
+    for at, field in columns:
         if field.type == "number" and field.spark_type == "double":
             # it must not see anything else: 1-5 would be 1
             plain = edges.plain(calls, cell(at))
-            number = _static(calls, TO_DOUBLE, "strtod", "double", "bytes", *_inside(at, layout.width))
-            columns.append(F.when(plain, calls.column(number)).alias(NUMBER + field.name))
-    return columns
+            number = _static(calls, TO_DOUBLE, "strtod", "double", "bytes", *_inside(at, width))
+            numbers.append(F.when(plain, calls.column(number)).alias(NUMBER + field.name))
+    return numbers
 
 
 def _untangled(width: int) -> str:

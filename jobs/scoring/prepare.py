@@ -77,7 +77,10 @@ def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact:
     set_aside = read.one_scan(source) and source.csv_files <= splits.FEW_FILES and not exact
     keep = read.PLACE if exact else (read.LINE,) if set_aside else ()
     rows = read.rows(spark, source, agreed.schema, keep=keep)
-    records, gathered = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep), list[Column]()
+    # what is not split at its commas is too much for one stage in any case, and its steps had better be few
+    parted = not exact and read.by_bytes(source)
+    records = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep, parted=parted)
+    gathered = list[Column]()
     if set_aside:
         records = aside.watched(records)
     if not exact:

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError
-from jobs.scoring import commas, records, session, sql
+from jobs.scoring import commas, methods, records, session, sql
 
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
@@ -76,6 +76,11 @@ def source(
 def one_scan(source: Source) -> bool:
     """Whether all of it is read in one go, by tasks that are numbered alike each time."""
     return len(source.csv) == 1 and not (source.parquet or source.broken)
+
+
+def by_bytes(source: Source) -> bool:
+    """Whether all of it is split by the places of its commas, unless its place is kept."""
+    return not source.parquet and all(layout.width <= commas.MOST_CELLS for layout in source.csv)
 
 
 def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tuple[str, ...] = ()) -> DataFrame:
@@ -186,15 +191,23 @@ def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str
 
 def _by_bytes(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
     """The same by the places of the commas, with `commas.numbers` besides; cells of what is no proper record are empty."""
+    wide = layout.width > methods.COLUMNS
     found = commas.looked_for(lines, layout.width)
+    if wide:
+        found = methods.parted(found, "quoted", "false")
     shape = (
         f"{_kind(layout)} WHEN NOT {commas.CLOSED} THEN {OPEN_QUOTE} WHEN {commas.too_few(layout.width)} THEN {SHORT} "
         f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END AS {SHAPE}"
     )
-    cells = commas.cells(found.selectExpr("*", shape), layout, schema, f"{SHAPE} = {OK}")
+    cells = found.selectExpr("*", shape).drop(*commas.FOUND)
+    in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
+    for columns in methods.groups(in_order, methods.CELLS):
+        cells = commas.cells(cells, layout.width, columns, f"{SHAPE} = {OK}")
+        cells = methods.parted(cells, SHAPE, "0") if wide else cells
     named = [F.col(commas.cell(at)).alias(name) for at, name in zip(layout.positions, schema.names)]
     kept = [F.expr(name) for name in (SHAPE, *_kept(keep))]
-    return cells.select(*named, *kept, *commas.numbers(cells, layout, schema))
+    numbers = [F.col(name) for name in cells.columns if name.startswith(commas.NUMBER)]
+    return cells.select(*named, *kept, *numbers)
 
 
 def _kind(layout: Layout) -> str:

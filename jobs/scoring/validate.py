@@ -1,13 +1,14 @@
 """Typed values and a reason, or none, for every record. Nothing here drops a row."""
 
 import uuid
+from collections.abc import Sequence
 from typing import Any, Optional
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring import commas, edges, read, sql
+from jobs.scoring import commas, edges, methods, read, sql
 from jobs.scoring.calls import Calls
 
 VALID = "_na_valid"
@@ -36,16 +37,28 @@ def good(records: DataFrame, schema: TableSchema, *, keep: tuple[str, ...] = ())
     return records.where(VALID).select(*map(sql.name, schema.names), *keep)
 
 
-def judged(rows: DataFrame, schema: TableSchema, required: frozenset[str], *, keep: tuple[str, ...] = ()) -> DataFrame:
-    """All of `rows`, typed as the schema says, with `read.SHAPE` and `VALID`: whether there is nothing at fault."""
-    beside = _typed_beside_raw(rows, schema, keep)
-    columns = [sql.name(name) for name in schema.names]
-    return beside.selectExpr(*columns, *keep, read.SHAPE, f"{_fine(schema, required)} AS {VALID}")
+def judged(
+    rows: DataFrame, schema: TableSchema, required: frozenset[str], *, keep: tuple[str, ...] = (), parted: bool = False
+) -> DataFrame:
+    """All of `rows`, typed as the schema says, with `read.SHAPE` and `VALID`: whether there is nothing at fault.
+
+    Where it is `parted` some columns after the other are looked at, each time in a method of their own.
+    """
+    records, valid = rows, f"{read.SHAPE} = {read.OK}"
+    for fields in methods.groups(schema.fields, methods.CHECKS) if parted else [schema.fields]:
+        if valid == VALID:
+            records = methods.parted(records, VALID, "false")
+        own = {name for field in fields for name in (RAW + field.name, QUICK + field.name, commas.NUMBER + field.name)}
+        records = _typed_beside_raw(records, schema, fields)
+        fine = " AND ".join([valid, *(f"NOT {_fault(field, schema, field.name in required)}" for field in fields)])
+        others = [sql.name(name) for name in records.columns if name not in own and name != VALID]
+        records, valid = records.selectExpr(*others, f"{fine} AS {VALID}"), VALID
+    return records.selectExpr(*map(sql.name, schema.names), *keep, read.SHAPE, VALID)
 
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
-    beside = _typed_beside_raw(rows, schema, read.PLACE)
+    beside = _typed_beside_raw(rows, schema, schema.fields)
     judged_cells = [*_as_they_came(schema), read.SHAPE, f"{_fine(schema, required)} AS {VALID}"]
     records = fenced(beside.selectExpr(*judged_cells, *read.PLACE))
     # a second fence costs nothing behind the filter, and parts the code for all rows from that for the few: together they
@@ -59,7 +72,7 @@ def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> D
     """`read.rows` that are known to be at fault, with their place: the same, as raw cells, with place and `_reasons`."""
     each = ", ".join(_reason(field, schema, required) for field in schema.fields)
     reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {each}) END AS _reasons"
-    return _typed_beside_raw(bad, schema, read.PLACE).selectExpr(*_as_they_came(schema), *read.PLACE, reasons)
+    return _typed_beside_raw(bad, schema, schema.fields).selectExpr(*_as_they_came(schema), *read.PLACE, reasons)
 
 
 def _fine(schema: TableSchema, required: frozenset[str]) -> str:
@@ -68,10 +81,10 @@ def _fine(schema: TableSchema, required: frozenset[str]) -> str:
     return " AND ".join([f"{read.SHAPE} = {read.OK}", *(f"NOT {fault}" for fault in faults)])
 
 
-def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
-    """Typed values, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
+def _typed_beside_raw(rows: DataFrame, schema: TableSchema, fields: Sequence[Field]) -> DataFrame:
+    """`rows` with typed values of `fields`, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
     calls, columns = Calls(rows.sparkSession), list[Column]()
-    for field in schema.fields:
+    for field in fields:
         cell, read_as = sql.name(field.name), commas.NUMBER + field.name
         number = sql.name(read_as) if read_as in rows.columns else None
         columns += [F.expr(typed(field, schema, number)).alias(field.name), F.col(cell).alias(RAW + field.name)]
@@ -80,7 +93,8 @@ def _typed_beside_raw(rows: DataFrame, schema: TableSchema, keep: tuple[str, ...
         elif _is_binary_number(field):
             quick = edges.unpadded if field.type == "integer" else edges.plain
             columns.append(quick(calls, cell).alias(QUICK + field.name))
-    return rows.select(*columns, read.SHAPE, *keep)
+    names = {field.name for field in fields}
+    return rows.select(*columns, *(F.expr(sql.name(name)) for name in rows.columns if name not in names))
 
 
 def _is_binary_number(field: Field) -> bool:

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.contract import header, table_schema
-from jobs.scoring import commas, read, validate
+from jobs.scoring import commas, methods, read, validate
 
 PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)")
 ODD_NUMBERS = [
@@ -22,7 +22,9 @@ ODD_NUMBERS = [
 ALPHABET = 'a1 é€,,,,"'
 
 
-@pytest.mark.parametrize("width", [1, 2, 3, commas.MOST_CELLS, commas.MOST_CELLS + 1])
+@pytest.mark.parametrize(
+    "width", [1, 2, 3, methods.COLUMNS, methods.COLUMNS + 1, commas.MOST_CELLS, commas.MOST_CELLS + 1]
+)
 def test_drawn_lines_have_the_cells_that_python_finds(width: int, spark: SparkSession, tmp_path: Path) -> None:
     chance = random.Random(width)
     drawn = ("".join(chance.choices(ALPHABET[: chance.choice((9, 10))], k=chance.randrange(16))) for _ in range(2000))

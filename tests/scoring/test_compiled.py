@@ -1,5 +1,6 @@
 """What every row meets is compiled: the JVM leaves a method of more than 8,000 bytes to its interpreter, and nothing says so."""
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from jobs import score
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import predict, prepare, rejects, splits, unique
+from jobs.scoring import commas, predict, prepare, read, rejects, splits, unique, validate
 from tests.support import models
 from tests.support.runs import REPO, SCHEMA
 
@@ -64,6 +65,34 @@ def test_no_method_of_a_pipeline_of_many_stages_is_left_to_the_interpreter(
     agreed, rows = example(spark, saved)
     lines, *_ = score.journey(rows, agreed, predict.load(spark, str(saved), agreed.saved))
     assert max(method_sizes(spark, lines)) <= COMPILED_BYTES
+
+
+# each with all that may be asked of it
+KINDS: dict[str, dict[str, Any]] = {
+    "decimal": {"type": "number", "spark:type": "decimal(10,3)", "constraints": {"minimum": 0, "enum": [*range(9)]}},
+    "number": {"type": "number", "constraints": {"minimum": 0, "maximum": 9, "enum": [*range(9)]}},
+    "integer": {"type": "integer", "constraints": {"required": True, "maximum": 9, "enum": [*range(9)]}},
+    "string": {"constraints": {"required": True, "pattern": "t.*", "minLength": 1, "maxLength": 9, "enum": ["t", "u"]}},
+    "date": {"type": "date", "constraints": {"minimum": "2020-01-01", "enum": ["2026-01-01"]}},
+    "datetime": {"type": "datetime", "constraints": {"maximum": "2030-01-01T00:00:00"}},
+    "boolean": {"type": "boolean"},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_thirty_columns_are_worked_out_in_one_stage_whose_methods_are_compiled(
+    kind: str, spark: SparkSession, tmp_path: Path
+) -> None:
+    fields = [{"name": f"c{at}", **KINDS[kind]} for at in range(commas.MOST_CELLS)]
+    raw = {"fields": fields, "primaryKey": "c0", "missingValues": ["", "NA", "-", "?", "null", "n/a", "-999"]}
+    schema = table_schema.parse(json.dumps(raw), "schema.json")
+    (tmp_path / "in.csv").write_text(",".join(schema.names) + "\n")
+    found = inputs.find((str(tmp_path / "in.csv"),))
+    source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
+    assert read.by_bytes(source)
+    rows = read.rows(spark, source, schema, keep=(read.LINE,))
+    (size,) = method_sizes(spark, validate.judged(rows, schema, frozenset(), keep=(read.LINE,), parted=True))
+    assert size <= COMPILED_BYTES
 
 
 def example(spark: SparkSession, model: Path) -> tuple[Agreed, prepare.Prepared]:
