@@ -58,7 +58,7 @@ def too_many(width: int) -> str:
 def cells(found: DataFrame, width: int, columns: Sequence[tuple[int, Field]], fine: str) -> DataFrame:
     """`found` with a column `cell` for each place and field, empty but where the line is `fine` (SQL), and with their numbers.
 
-    Of those up to the last of the places no other can be had after that. Never to be cut out of any other: a piece might reach beyond its memory.
+    After that no cell before the last of these can be had. Never to be cut out of any other line: a piece might reach beyond its memory.
     """
     calls = Calls(found.sparkSession)
     opens = [_index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at, _ in columns]
