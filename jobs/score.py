@@ -62,7 +62,7 @@ def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataF
         seen = told = rows.counters(kinds, decide.WITHOUT_ACTION, amounts)
     else:
         told = Counters(rows.spark, kinds, decide.WITHOUT_ACTION, amounts=amounts)
-    return told.counting(lines).where(decide.PUBLISHED).select("line"), seen, told
+    return told.counting(lines).where(decide.KEPT).select("line"), seen, told
 
 
 def planned(

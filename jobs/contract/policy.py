@@ -105,8 +105,8 @@ def _rule(entry: Any, number: int, where: str) -> Rule:
     limit, by = entry.get("limit"), entry.get("by")
     if (limit is None) != (by is None):
         raise UsageError(f'{spot}: "limit" and "by" go together: how many, and which ones first')
-    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 0):
-        raise UsageError(f'{spot}: "limit" must be a whole number, 0 or more')
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or not 0 <= limit < 1 << 31):
+        raise UsageError(f'{spot}: "limit" must be a whole number, 0 to {(1 << 31) - 1}')
     if by is not None and (not isinstance(by, str) or not by.strip()):
         raise UsageError(f'{spot}: "by" is an expression, as "prediction desc"')
     return Rule(entry["action"], entry["when"], limit, by)

@@ -36,6 +36,10 @@ NOT_KEPT = {"uniqueKeys": [], "foreignKeys": [], "fieldsMatch": "subset"}
 PROPERTIES = {"fields", "primaryKey", "missingValues", "nightly:maxRejects"}
 FIELD_PROPERTIES = {"name", "type", "constraints", "spark:type"}
 RESERVED = "_na_"
+REASONS = (
+    *("type-error", "constraint-error", "missing-cell", "extra-cell", "unique-error", "encoding-error"),
+    *("unbalanced-quote", "repeated-header", "model-dropped", "model-output"),
+)
 REJECTS_OWN = ("_reasons", "_source", "_record")
 
 
@@ -107,6 +111,12 @@ def parse(text: str, where: str) -> TableSchema:
         raise UsageError(
             f'schema {where}: "nightly:maxRejects" maps a reason to a count or a rate, as {{"type-error": "1%"}}'
         )
+    for reason in limits:
+        code, of_one, column = reason.partition(":")
+        if code not in REASONS or (of_one and code != "model-output" and column not in names):
+            raise UsageError(
+                f'schema {where}: "nightly:maxRejects": no reason {reason!r}; use {", ".join(REASONS)}, or one:column'
+            )
     return TableSchema(fields, tuple(missing), key, {reason: str(limit) for reason, limit in limits.items()})
 
 
@@ -121,8 +131,8 @@ def _field(entry: Any, where: str) -> Field:
         raise UsageError(
             f"{spot}: rejects.csv has a column of that name; leave it out (extra columns in the files are ignored)"
         )
-    if "`" in name or "\n" in name:
-        raise UsageError(f"{spot}: a back-tick or line break in a column name is not supported; rename the column")
+    if any(char in name for char in "`\n;"):
+        raise UsageError(f"{spot}: a back-tick, line break or ; in a column's name is not supported; rename the column")
     if not isinstance(kind, str) or kind not in SPARK_TYPES:
         raise UsageError(f"{spot}: type {kind!r} is not supported; use one of {', '.join(SPARK_TYPES)}")
     _check_properties(entry, FIELD_PROPERTIES, LEXICAL, spot)
@@ -202,13 +212,18 @@ def _reads_as(kind: str, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return False
     text = str(value)
+    if "_" in text:  # Python takes 1_000
+        return False
     try:
         if kind == "number":
             return math.isfinite(float(text))
         if kind == "integer":
-            return int(text) == value if isinstance(value, float) else re.fullmatch(r"[+-]?[0-9]+", text) is not None
+            whole = int(text) == value if isinstance(value, float) else re.fullmatch(r"[+-]?[0-9]+", text) is not None
+            return whole and abs(int(text)) < 1 << 63
         if kind == "date":
             return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None and bool(date.fromisoformat(text))
+        if not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", text):  # Python takes 20260101T100000, Spark does not
+            return False
         return bool(datetime.fromisoformat(re.sub("Z$", "+00:00", text)))
     except ValueError:
         return False

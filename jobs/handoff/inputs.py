@@ -90,6 +90,10 @@ def find(uris: tuple[str, ...]) -> Inputs:
             raise UsageError(f"{uri}: cannot be listed ({error}); check the path and the rights") from error
         if not there:
             raise UsageError(f"{uri}: no such input; check the path and the run date")
+        if folder := storage.not_looked_into(uri):
+            raise InputRefusedError(
+                f"{folder}: a link to a folder, or one without rights; give it as an --input, or take it out"
+            )
         root = fixed_root(storage.canonical(uri))
         kept = {file.uri: file for file in listed if not is_hidden(file.uri, root)}
         if not kept:
@@ -101,6 +105,8 @@ def find(uris: tuple[str, ...]) -> Inputs:
     for file in files.values():
         if SURROGATE.search(file.uri):
             raise InputRefusedError(f"{file.uri!a}: its name is not UTF-8; rename it")
+        if scheme_of(file.uri) == "" and ":" in file.uri:
+            raise InputRefusedError(f"{file.uri}: Hadoop reads no file with a colon in its path; rename it")
         if match := UNREADABLE.search(file.uri):
             raise InputRefusedError(f"{file.uri}: {match[0]} files are not read; give CSV (plain or .gz) or Parquet")
     return Inputs(tuple(files[uri] for uri in sorted(files)), tuple(hidden))

@@ -41,6 +41,9 @@ class S3Storage:
         ]
         return sorted(found, key=lambda file: file.uri)
 
+    def not_looked_into(self, uri: str) -> Optional[str]:
+        return None
+
     def exists(self, uri: str) -> bool:
         bucket, key = split(uri)
         folder = key.rstrip("/") + "/" if key else ""

@@ -16,7 +16,7 @@ from typing import Optional, Protocol, Union
 
 from jobs.errors import UsageError
 from jobs.handoff.tally import Assembled, Tally
-from jobs.handoff.uris import has_wildcard, scheme_of
+from jobs.handoff.uris import has_wildcard, is_hidden, scheme_of
 
 CHUNK = 1 << 20
 
@@ -37,6 +37,9 @@ class Storage(Protocol):
 
     def find(self, uri: str) -> list[FileInfo]:
         """The file at `uri`, all files below the folder, or those a glob names; sorted by URI, empty if none."""
+
+    def not_looked_into(self, uri: str) -> Optional[str]:
+        """A folder below `uri` whose files `find` passes over: one that is a link, or may not be read."""
 
     def exists(self, uri: str) -> bool:
         """Whether there is a file or folder, even an empty one."""
@@ -104,10 +107,21 @@ class LocalStorage:
         return os.path.abspath(re.sub(r"^file://(localhost)?(?=/)", "", uri, flags=re.IGNORECASE))
 
     def find(self, uri: str) -> list[FileInfo]:
-        path = self.path(uri)
-        roots = [path] if os.path.exists(path) else glob.glob(path) if has_wildcard(path) else []
-        files = {file for root in roots for file in self._below(root)}
+        files = {file for root in self._roots(uri) for file in self._below(root)}
         return [self._info(file) for file in sorted(files)]
+
+    def not_looked_into(self, uri: str) -> Optional[str]:
+        unread = list[OSError]()
+        for root in filter(os.path.isdir, self._roots(uri)):
+            for folder, below, _ in os.walk(root, onerror=unread.append):
+                links = [path for name in below if os.path.islink(path := os.path.join(folder, name))]
+                if seen := [path for path in links if not is_hidden(path, root)]:
+                    return seen[0]
+        return unread[0].filename if unread else None
+
+    def _roots(self, uri: str) -> list[str]:
+        path = self.path(uri)
+        return [path] if os.path.exists(path) else glob.glob(path) if has_wildcard(path) else []
 
     def _below(self, root: str) -> Iterator[str]:
         if os.path.isfile(root):

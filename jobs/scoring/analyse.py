@@ -12,6 +12,7 @@ from jobs.contract.policy import Policy
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
 from jobs.scoring import decide, predict, read, sql
+from jobs.scoring.calls import Calls
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
 BANNED = {
@@ -55,7 +56,7 @@ def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy
         )
     decided = scored.withColumn(decide.ACTION, F.lit("").cast("string"))
     types = {
-        spot: _analysed(decided, expression, f"policy {where}: {spot}")
+        spot: _analysed(decided if spot.startswith("columns.") else scored, expression, f"policy {where}: {spot}")
         for spot, expression in policy.expressions().items()
     }
     for spot, kind in types.items():
@@ -104,12 +105,20 @@ def _plan_nodes(plan: Any) -> Iterator[Any]:
 
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
+        parsed = [Calls(frame.sparkSession).sql(expression)]
+        if any("Star" in node.getClass().getSimpleName() for node in _nodes(Calls(frame.sparkSession).seq(parsed))):
+            raise ModelMismatchError(
+                f"{spot}: {expression!r}: * stands for the job's own columns too; name those you mean"
+            )
         frame.select(F.expr(expression))  # brackets around it would make a whole of `a) OR (b`
         # a rule's expressions are put into larger ones: each must be whole within brackets too
         whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
         analysed = frame.select(F.expr(whole))
         java: Any = analysed
         java._jdf.queryExecution().optimizedPlan()  # constants are worked out here, and may fail
+        kind = analysed.schema.fields[0].dataType  # which PySpark may not know
+    except ModelMismatchError:
+        raise
     except Exception as error:  # parse and analysis errors differ by Spark version
         raise ModelMismatchError(
             f"{spot}: {expression!r}: {_said(error)}; the columns are {', '.join(frame.columns)[:300]}"
@@ -119,8 +128,8 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     plan = java._jdf.queryExecution().analyzed()
     below: Any = frame
     for node in reversed(list(_nodes(plan.expressions()))):  # the innermost is the one to name
-        kind = node.getClass().getSimpleName()
-        if kind in BANNED or "Subquery" in kind or kind in ("Exists", "ListQuery") or not node.deterministic():
+        name = node.getClass().getSimpleName()
+        if name in BANNED or "Subquery" in name or name in ("Exists", "ListQuery") or not node.deterministic():
             raise ModelMismatchError(
                 f"{spot}: {expression!r}: {node.prettyName()} is not allowed; use deterministic functions of the row's columns"
             )
@@ -131,7 +140,7 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
         raise ModelMismatchError(
             f"{spot}: {expression!r}: aggregates, windows and generators are not allowed; a rule sees one row"
         )
-    return analysed.schema.fields[0].dataType
+    return kind
 
 
 def _nodes(expressions: Any) -> Iterator[Any]:

@@ -19,6 +19,8 @@ FEEDS = "_na_feeds"
 NUMBER_OUTPUT = "com.fasterxml.jackson.core.io.NumberOutput"
 LINE_BYTES = "octet_length(line) + 1"
 PUBLISHED = f"{CHOSEN} IS NOT NULL"
+# the same for a filter behind counters: where no row can get an action it would be a constant, for which Spark drops those too
+KEPT = f"CASE WHEN spark_partition_id() < 0 THEN true ELSE {PUBLISHED} END"
 # how a row that is not published is counted
 WITHOUT_ACTION, FAULTY = "without_action", "faulty"
 # what is counted besides, as far as it is there

@@ -85,7 +85,7 @@ def prediction_columns(scored: DataFrame, good: DataFrame, saved: SavedModel) ->
         stage.params.get(param) for stage in saved.stages for param in PREDICTIONS if "predictionCol" in stage.params
     ]
     found = [name for name in dict.fromkeys(named) if isinstance(name, str) and name in scored.columns]
-    return found or scored.columns[len(good.columns) :][-1:]
+    return found or [name for name in scored.columns if name not in good.columns][-1:]
 
 
 def _usable(scored: DataFrame, column: str) -> str:

@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError
-from jobs.scoring import commas, methods, records, session, sql
+from jobs.scoring import commas, failures, methods, records, session, sql
+from jobs.scoring.calls import Calls
 
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
@@ -27,6 +28,7 @@ LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BL
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 LONGEST_LINE = "mapreduce.input.linerecordreader.line.maxlength"
+NO_CELLS = ("array", "map", "struct", "binary")
 QUOTED = "contains(line, '\"')"
 
 
@@ -63,11 +65,24 @@ def source(
     """What to read, `size` bytes in all. Raises `InputRefusedError` for a Parquet file without one of the columns."""
     groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
     for uri in parquet:
-        columns = tuple(spark.read.parquet(session.exactly(uri)).dtypes)
+        try:
+            columns = tuple(spark.read.parquet(session.exactly(uri)).dtypes)
+        except Exception as error:
+            if failures.is_the_stores(error) or "FileNotFoundException" in str(error):
+                raise
+            raise InputRefusedError(
+                f"{uri}: Spark cannot read its columns: {failures.cause(error)}; write it anew"
+            ) from error
         lacking = [name for name in schema.names if name not in dict(columns)]
         if lacking:
             raise InputRefusedError(
                 f"{uri}: no column {lacking[0]!r}; it has {', '.join(dict(columns))[:200]}; correct the file or the schema"
+            )
+        nested = [name for name in schema.names if dict(columns)[name].startswith(NO_CELLS)]
+        if nested:
+            kind = dict(columns)[nested[0]]
+            raise InputRefusedError(
+                f"{uri}: column {nested[0]!r} is of type {kind[:100]}, which is no cell; write it as text"
             )
         groups.setdefault(columns, []).append(uri)
     return Source(layouts, tuple(groups.values()), size)
@@ -96,7 +111,7 @@ def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tupl
             branches.append(_bound(stitched, layout, schema, [F.col("cells")[at] for at in layout.positions], keep))
     for frame in parquet_frames(spark, source):
         cells = [_as_text(frame, column) for column in schema.names]
-        branches.append(frame.selectExpr(*cells, f"{OK} AS {SHAPE}", *keep))
+        branches.append(frame.select(*cells, *map(F.expr, (f"{OK} AS {SHAPE}", *keep))))
     if len(branches) > 1:
         branches = [frame.select(*map(sql.name, schema.names), SHAPE, *keep) for frame in branches]
     return reduce(DataFrame.unionAll, branches)
@@ -120,7 +135,7 @@ def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: 
             branches.append(
                 stitched.where(f"kind = {OK}").selectExpr(*(f"cells[{at[n]}] AS {sql.name(n)}" for n in names))
             )
-    branches += [frame.selectExpr(*(_as_text(frame, n) for n in names)) for frame in parquet_frames(spark, source)]
+    branches += [frame.select(*(_as_text(frame, n) for n in names)) for frame in parquet_frames(spark, source)]
     return reduce(DataFrame.unionAll, branches)
 
 
@@ -246,9 +261,12 @@ def _unquoted(cell: str) -> str:
     return f"CASE WHEN startswith({cell}, '\"') THEN {inner} ELSE {cell} END"
 
 
-def _as_text(frame: DataFrame, column: str) -> str:
+def _as_text(frame: DataFrame, column: str) -> Column:
     """A typed Parquet column as the text a CSV would hold, so that one path checks both."""
     kind, quoted = dict(frame.dtypes)[column], sql.name(column)
     if kind == "float":  # widened first, as the model would get it
-        return f"CAST(CAST({quoted} AS double) AS string) AS {quoted}"
-    return f"CAST({quoted} AS string) AS {quoted}"
+        return F.expr(f"CAST(CAST({quoted} AS double) AS string) AS {quoted}")
+    if kind == "string":  # bytes that are no characters become U+FFFD
+        calls = Calls(frame.sparkSession)
+        return F.when(F.expr(f"{quoted} IS NOT NULL"), calls.column(calls.text(calls.sql(quoted)))).alias(column)
+    return F.expr(f"CAST({quoted} AS string) AS {quoted}")

@@ -150,7 +150,9 @@ def _fits_decimal(cell: str, kind: str) -> str:
     same = f"try_cast({cell} AS double) = CAST(try_cast({cell} AS {kind}) AS double)"
     wide = f"try_cast({cell} AS decimal(38, {min(scale + 6, 38)}))"
     return (
-        f"CASE WHEN contains(lower({cell}), 'e') THEN {same} AND {wide} = try_cast({wide} AS {kind}) ELSE {plain} END"
+        # a cast takes minutes for an exponent of millions
+        f"CASE WHEN {cell} RLIKE '[eE][+-]?0*[0-9]{{4}}' THEN false WHEN contains(lower({cell}), 'e') "
+        f"THEN {same} AND {wide} = try_cast({wide} AS {kind}) ELSE {plain} END"
     )
 
 

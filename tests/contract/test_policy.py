@@ -66,6 +66,7 @@ WRONG_RULES: dict[str, tuple[Any, str]] = {
     "limit alone": ({**RULE, "limit": 5}, "go together"),
     "by alone": ({**RULE, "by": "x"}, "go together"),
     "negative": ({**RULE, "limit": -1, "by": "x"}, '"limit"'),
+    "limit too large": ({**RULE, "limit": 1 << 31, "by": "x"}, '"limit"'),
     "limit true": ({**RULE, "limit": True, "by": "x"}, '"limit"'),
     "limit text": ({**RULE, "limit": "5", "by": "x"}, '"limit"'),
     "by blank": ({**RULE, "limit": 5, "by": " "}, '"by"'),

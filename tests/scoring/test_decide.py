@@ -116,6 +116,8 @@ REFUSED = {
     "window": ("row_number() OVER (ORDER BY x) < 3", "a rule sees one row"),
     "aggregate": ("max(x) > 1", "a rule sees one row"),
     "generator": ("explode(array(true, false))", "a rule sees one row"),
+    "every column": ("to_json(struct(*)) = ''", "the job's own columns too"),
+    "the action itself": ("action = 'call'", "the columns are id, x, prediction"),
     "unknown column": ("predicton > 1", "the columns are id, x, prediction"),
     "no boolean": ("x + 1", "not true or false"),
     "no SQL": ("x >", "when: 'x >'"),

@@ -143,6 +143,29 @@ def test_a_model_that_is_damaged_does_not_fit(plain: Score, housing_model: Path,
         assert not ended.left_behind
 
 
+def test_a_prediction_in_front_of_the_columns_is_held_to_account(plain: Score, tmp_path: Path) -> None:
+    model = models.sql_model("SELECT sqrt(x) AS prediction, * FROM __THIS__", tmp_path / "model")
+    (tmp_path / "in.csv").write_text("id,x\na,4\nb,-3\n")
+    ended = plain(input=tmp_path / "in.csv", model=model, max_rejects=1)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {3: "model-output:prediction"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT *, x AS prediction FROM __THIS__ WHERE 1 = 0",
+        "SELECT *, CAST(NULL AS double) AS prediction FROM __THIS__",
+    ],
+)
+def test_a_model_from_which_no_row_comes_rejects_all(plain: Score, tmp_path: Path, statement: str) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,4\nb,-3\n")
+    model = models.sql_model(statement, tmp_path / "model")
+    ended = plain(input=tmp_path / "in.csv", model=model, max_rejects=2)
+    assert ended.code == 0, ended.stderr
+    assert sorted(ended.reasons) == [2, 3]
+
+
 def test_a_model_that_hides_the_rows_columns_does_not_fit(plain: Score, spark: SparkSession, tmp_path: Path) -> None:
     model = models.sql_model("SELECT x AS prediction FROM __THIS__", tmp_path / "model")
     (tmp_path / "in.csv").write_text("id,x\na,1\n")

@@ -3,6 +3,7 @@
 import gzip
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
@@ -104,7 +105,13 @@ def test_inputs_that_are_not_there_or_hold_nothing_are_told_apart(plain: Score, 
     with open(os.fsencode(tmp_path / "latin") + b"/gr\xf6sse.csv", "w") as file:
         file.write("id,x\n1,1\n")
     (tmp_path / "fake.csv.gz").write_text("id,x\n1,1\n")
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "in.csv").write_text("id,x\n1,1\n")
+    (tmp_path / "linked" / "more").symlink_to(tmp_path / "hidden")
+    (tmp_path / "02:15.csv").write_text("id,x\n1,1\n")
     for name, code, said in (
+        ("linked", 3, "linked/more: a link to a folder"),
+        ("02:15.csv", 3, "02:15.csv: Hadoop reads no file with a colon in its path"),
         ("nowhere", 2, "nowhere: no such input"),
         ("no*.csv", 2, "no*.csv: no such input"),
         ("empty", 3, "empty: no files in it"),
@@ -117,6 +124,55 @@ def test_inputs_that_are_not_there_or_hold_nothing_are_told_apart(plain: Score, 
         ended = plain(input=tmp_path / name)
         assert ended.code == code, (name, ended.stderr)
         assert said in ended.error
+
+
+@pytest.mark.parametrize("parquet", [False, True])
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"actions": [{"action": "call", "when": "1 = 0"}]},
+        {"actions": [{"action": "call", "when": "x > 0", "limit": 0, "by": "x desc"}]},
+    ],
+    ids=["never", "limit-0"],
+)
+def test_rows_are_counted_where_none_can_get_an_action(
+    spark: SparkSession, plain: Score, tmp_path: Path, policy: dict[str, Any], parquet: bool
+) -> None:
+    if parquet:
+        spark.createDataFrame([("a", 1.0), ("b", 2.0)], "id string, x double").write.parquet(f"file://{tmp_path}/in")
+    else:
+        (tmp_path / "in").write_text("id,x\na,1\nb,2\n")
+    ended = plain(input=tmp_path / "in", policy={**policy, "columns": {"id": "id"}})
+    assert ended.code == 0, ended.stderr
+    assert (ended.summary["rows_read"], ended.summary["rows_without_action"]) == (2, 2)
+    assert ended.actions == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        ("array<string>", "array('a')", "column 'id' is of type array<string>"),
+        ("binary", "CAST('a' AS binary)", "column 'id' is of type binary"),
+    ],
+)
+def test_a_parquet_column_that_is_no_cell_is_refused_by_name(
+    spark: SparkSession, plain: Score, tmp_path: Path, kind: str, value: str, said: str
+) -> None:
+    spark.sql(f"SELECT CAST({value} AS {kind}) AS id, 1D AS x").write.parquet(f"file://{tmp_path}/in")
+    ended = plain(input=tmp_path / "in")
+    assert ended.code == 3
+    assert said in ended.error
+
+
+def test_bytes_in_parquet_that_are_no_characters_are_an_encoding_error(
+    spark: SparkSession, plain: Score, tmp_path: Path
+) -> None:
+    rows = "SELECT CAST(unhex('5AFC') AS string) AS id, 1D AS x UNION ALL SELECT 'é', 2D UNION ALL SELECT NULL, 3D"
+    spark.sql(rows).coalesce(1).write.parquet(f"file://{tmp_path}/in")
+    ended = plain(input=tmp_path / "in", max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    assert [row["id"] for row in ended.actions] == ["é"]
+    assert sorted(ended.reasons.values()) == ["constraint-error:id", "encoding-error:id"]
 
 
 def test_a_header_alone_is_published_where_no_rows_are_expected(plain: Score, tmp_path: Path) -> None:
