@@ -4,7 +4,7 @@ import os
 
 from jobs.errors import UsageError
 from jobs.handoff.storage import storage_for
-from jobs.handoff.uris import has_wildcard, join, matches
+from jobs.handoff.uris import has_wildcard, join, matches, scheme_of
 
 # what a run leaves below its output, and how a glob could reach it
 MADE = (
@@ -14,7 +14,12 @@ MADE = (
 
 
 def check(inputs: tuple[str, ...], output: str, run_date: str) -> None:
-    """Raises `UsageError` if `output` is, or lies in, one of the inputs, or a glob among them takes in what is published."""
+    """Raises `UsageError` if `output` is, or lies in, one of the inputs, or a glob among them takes in what is published.
+
+    And if it is no name of a place: on S3 one with a wildcard would take in other outputs, when what a run left is cleaned up.
+    """
+    if not output or (scheme_of(output) in ("s3", "s3a") and has_wildcard(output)):
+        raise UsageError(f"--output {output!r}: is no name of one place; give one without *, ? and [")
     folder = _place(output)
     made = [join(folder, name.format(date=run_date)) for name in MADE]
     for uri in inputs:

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from jobs.errors import UsageError
+from jobs.handoff import apart
 from jobs.handoff.s3 import S3Storage
 from jobs.handoff.storage import FileInfo
 from jobs.handoff.tally import Assembled
@@ -217,3 +219,9 @@ def test_listing_lock_and_status_mean_the_same_as_on_a_disk(store: Any, bucket: 
         storage.read(f"{root}/none")
     storage.delete(f"{root}/in")
     assert keys(store, bucket, "in") == {"in2/d.csv": 2}
+
+
+@pytest.mark.parametrize("output", ["", "s3://shop/out?", "s3a://shop/*/out", "s3://shop/o[u]t"])
+def test_an_output_that_is_no_one_place_is_refused(output: str) -> None:
+    with pytest.raises(UsageError, match="is no name of one place"):
+        apart.check(("in.csv",), output, "2026-11-22")
