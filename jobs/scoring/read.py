@@ -71,7 +71,7 @@ def source(
             if failures.is_the_stores(error) or "FileNotFoundException" in str(error):
                 raise
             raise InputRefusedError(
-                f"{uri}: Spark cannot read its columns: {failures.cause(error)}; write it anew"
+                f"{uri}: cut off or damaged, or of types that Spark cannot read: {failures.cause(error)}; write it anew"
             ) from error
         lacking = [name for name in schema.names if name not in dict(columns)]
         if lacking:
