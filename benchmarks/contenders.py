@@ -19,7 +19,9 @@ def _spark() -> Any:
 
 
 def _read(source: str) -> Any:
-    columns = "ID string, crim double, zn double, indus double, name string"
+    with open(min(Path(source).glob("*.csv"))) as file:
+        names = file.readline().strip().split(",")
+    columns = ", ".join(f"{name} {'string' if name in ('ID', 'name') else 'double'}" for name in names)
     return _spark().read.schema(columns).option("header", True).csv(source)
 
 

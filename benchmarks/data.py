@@ -20,9 +20,23 @@ POLICY = {
 }
 
 
-def generate(folder: Path, rows: int, *, quoted: bool = False, bad_share: float = 0.0, shuffled: bool = False) -> Path:
+# of a wide file, which has 14 columns then
+MORE = [f"more_{number}" for number in range(9)]
+WIDE = {**SCHEMA, "fields": [*SCHEMA["fields"], {"name": "name"}, *({"name": name, "type": "number"} for name in MORE)]}
+
+
+def generate(
+    folder: Path,
+    rows: int,
+    *,
+    quoted: bool = False,
+    bad_share: float = 0.0,
+    shuffled: bool = False,
+    wide: bool = False,
+) -> Path:
     """`rows` records in `FILES` files below `folder`, once; about 37 bytes each. Returns the folder of the CSV files.
 
+    `wide` ones have the numbers `MORE` besides, all of which are checked, and about 92 bytes. Beside the folder lies `schema_of` it.
     Keys ascend from file to file, or `shuffled` stand in no order; powers of ten and what else has no factor `STRIDE` go with that.
     """
     name = (
@@ -30,26 +44,34 @@ def generate(folder: Path, rows: int, *, quoted: bool = False, bad_share: float 
         + ("-quoted" if quoted else "")
         + (f"-bad{bad_share}" if bad_share else "")
         + ("-shuffled" if shuffled else "")
+        + ("-wide" if wide else "")
     )
     target = folder / name
     if not (target / "_complete").exists():
         target.mkdir(parents=True, exist_ok=True)
         for number in range(FILES):
             keys = range(rows * number // FILES, rows * (number + 1) // FILES)
-            _write(target / f"part-{number}.csv", keys, STRIDE if shuffled else 1, rows, quoted, bad_share)
+            more = MORE if wide else []
+            _write(target / f"part-{number}.csv", keys, STRIDE if shuffled else 1, rows, quoted, bad_share, more)
         (target / "_complete").touch()
-    for file, content in (("schema.json", SCHEMA), ("policy.json", POLICY)):
-        (folder / file).write_text(json.dumps(content))
+    schema_of(target).write_text(json.dumps(WIDE if wide else SCHEMA))
+    (folder / "policy.json").write_text(json.dumps(POLICY))
     return target
 
 
-def _write(path: Path, numbers: range, stride: int, rows: int, quoted: bool, bad_share: float) -> None:
+def schema_of(source: Path) -> Path:
+    """The schema of what `generate` has made."""
+    return source.with_name(f"{source.name}.schema.json")
+
+
+def _write(path: Path, numbers: range, stride: int, rows: int, quoted: bool, bad_share: float, more: list[str]) -> None:
     random.seed(numbers.start)
     uniform = random.random
     with path.open("w") as file:
-        file.write("ID,crim,zn,indus,name\n")
+        file.write(",".join(["ID,crim,zn,indus,name", *more]) + "\n")
         for number in numbers:
             key = number * stride % rows
             crim = "n/a" if bad_share and uniform() < bad_share else f"{uniform() * 90:.5f}"
             place = f'"name {key}"' if quoted else f"name {key}"
-            file.write(f"{key},{crim},{uniform() * 100:.1f},{uniform() * 27:.2f},{place}\n")
+            cells = [f"{key},{crim},{uniform() * 100:.1f},{uniform() * 27:.2f},{place}"]
+            file.write(",".join([*cells, *(f"{uniform() * 100:.2f}" for _ in more)]) + "\n")

@@ -26,7 +26,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def stages(spark: SparkSession, folder: Path, source: Path) -> Iterator[tuple[str, Callable[[], object]]]:
     """Each stage's name and what does it with all that comes before it; the keys, which are a pass apart, come last."""
-    schema = table_schema.parse((folder / "schema.json").read_text(), "schema.json")
+    schema = table_schema.parse(data.schema_of(source).read_text(), "schema.json")
     rules = policy.parse((folder / "policy.json").read_text(), "policy.json")
     saved = saved_model.parse(inputs.model_metadata(MODEL), MODEL)
     needs = preflight.check(saved, schema, where=MODEL, running_spark=spark.version)

@@ -32,13 +32,16 @@ class Program:
     quoted: bool = False
     bad_share: float = 0.0
     shuffled: bool = False
+    wide: bool = False
     model: str = ""  # the contender that fits it; empty: the example's
     one_core: bool = False
 
     def command(self, rows: int, work: Path) -> list[str]:
         """Its command line over `rows` rows, with data and models below `work` made where they are not yet."""
         size = self.rows or rows // self.parts
-        source = data.generate(work, size, quoted=self.quoted, bad_share=self.bad_share, shuffled=self.shuffled)
+        source = data.generate(
+            work, size, quoted=self.quoted, bad_share=self.bad_share, shuffled=self.shuffled, wide=self.wide
+        )
         model = fitted(self.model, work) if self.model else MODEL
         target = work / "out"
         shutil.rmtree(target, ignore_errors=True)
@@ -72,6 +75,7 @@ PAIRS = {
     "quoted": Pair("ours, every text quoted / not quoted", Program(quoted=True), SCORE, "≤ 1.5"),
     "rejects": Pair("ours, 1% of the rows rejected / none", Program(bad_share=0.01), SCORE, "≤ 1.3"),
     "unordered": Pair("ours, keys in no order / ascending", Program(shuffled=True), SCORE),
+    "wide": Pair("ours / Spark copying two columns, of 14", Program(wide=True), Program("copy", wide=True)),
     "cores": Pair("ours on one core / on all", Program(one_core=True), SCORE, "≥ 1.7"),
     "gbt": Pair("ours / bare transform, GBT", Program(model="fit_gbt"), Program("bare", model="fit_gbt"), "≤ 1.1"),
     "one-hot": Pair(
@@ -86,7 +90,7 @@ def score_command(source: Path, target: Path, *more: str, model: str = MODEL) ->
     options = {
         "--model": model,
         "--input": source,
-        "--schema": source.parent / "schema.json",
+        "--schema": data.schema_of(source),
         "--policy": source.parent / "policy.json",
         "--output": target,
         "--max-rejects": "100%",

@@ -52,10 +52,7 @@ def end_at_once(number: int, _: Optional[FrameType]) -> None:
     PySpark finds out whether there is a NumPy.
     """
 
-    def work() -> NoReturn:
-        raise Interrupted(number)
-
-    _exit(*ended(work))
+    _exit(*ended(lambda: _interrupt(number, None)))
 
 
 def _exit(code: int, summary: Mapping[str, Any]) -> NoReturn:
@@ -138,7 +135,7 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
         return 1, {"status": "failed", "error": first_line(error)}
 
 
-def _interrupt(number: int, _: Optional[FrameType]) -> None:
+def _interrupt(number: int, _: Optional[FrameType]) -> NoReturn:
     logging.disable()  # py4j would log each word to a JVM that is going down
     raise Interrupted(number)
 

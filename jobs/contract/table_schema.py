@@ -22,17 +22,21 @@ SPARK_TYPES = {
 }
 CONSTRAINTS = {"required", "unique", "minimum", "maximum", "enum", "pattern", "minLength", "maxLength"}
 # properties that say how a cell reads; ignoring one would read another value than the author meant
-LEXICAL = {
-    "format": "default",
-    "decimalChar": ".",
-    "groupChar": "",
-    "bareNumber": True,
-    "trueValues": ["true", "True", "TRUE", "1"],
-    "falseValues": ["false", "False", "FALSE", "0"],
-    "missingValues": None,
+LEXICAL: dict[str, tuple[Any, ...]] = {
+    "format": ("default",),
+    "decimalChar": (".",),
+    "groupChar": ("",),
+    "bareNumber": (True,),
+    "trueValues": (["true", "True", "TRUE", "1"],),
+    "falseValues": (["false", "False", "FALSE", "0"],),
+    "missingValues": (),
 }
 # and those that say which rows are right; a file may have more columns than the schema, in any order
-NOT_KEPT = {"uniqueKeys": [], "foreignKeys": [], "fieldsMatch": "subset"}
+NOT_KEPT: dict[str, tuple[Any, ...]] = {
+    "uniqueKeys": ([],),
+    "foreignKeys": ([],),
+    "fieldsMatch": ("subset", ["subset"]),
+}
 PROPERTIES = {"fields", "primaryKey", "missingValues", "nightly:maxRejects"}
 FIELD_PROPERTIES = {"name", "type", "constraints", "spark:type"}
 RESERVED = "_na_"
@@ -148,10 +152,10 @@ def _field(entry: Any, where: str) -> Field:
     return Field(name, kind, _spark_type(entry.get("spark:type"), kind, spot), constraints)
 
 
-def _check_properties(entry: dict[str, Any], ours: set[str], others: dict[str, Any], spot: str) -> None:
-    """Ours are named to the letter, and none of the `others`, which would go unheeded, is other than by default."""
+def _check_properties(entry: dict[str, Any], ours: set[str], others: dict[str, tuple[Any, ...]], spot: str) -> None:
+    """Ours are named to the letter, and the `others`, which would go unheeded, have none but the values given with them."""
     for name, value in entry.items():
-        if value != others.get(name, value) and value != [others[name]]:
+        if name in others and value not in others[name]:
             raise UsageError(f'{spot}: "{name}": {json.dumps(value)} is not supported; leave it out')
         meant = difflib.get_close_matches(_folded(name), map(_folded, ours), n=1, cutoff=0.9)
         if meant and name not in ours:
@@ -219,7 +223,7 @@ def _reads_as(kind: str, value: Any) -> bool:
             return math.isfinite(float(text))
         if kind == "integer":
             whole = int(text) == value if isinstance(value, float) else re.fullmatch(r"[+-]?[0-9]+", text) is not None
-            return whole and abs(int(text)) < 1 << 63
+            return whole and -(1 << 63) <= int(text) < 1 << 63
         if kind == "date":
             return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None and bool(date.fromisoformat(text))
         if not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", text):  # Python takes 20260101T100000, Spark does not

@@ -105,11 +105,6 @@ def _plan_nodes(plan: Any) -> Iterator[Any]:
 
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
-        parsed = [Calls(frame.sparkSession).sql(expression)]
-        if any("Star" in node.getClass().getSimpleName() for node in _nodes(Calls(frame.sparkSession).seq(parsed))):
-            raise ModelMismatchError(
-                f"{spot}: {expression!r}: * stands for the job's own columns too; name those you mean"
-            )
         frame.select(F.expr(expression))  # brackets around it would make a whole of `a) OR (b`
         # a rule's expressions are put into larger ones: each must be whole within brackets too
         whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
@@ -117,14 +112,15 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
         java: Any = analysed
         java._jdf.queryExecution().optimizedPlan()  # constants are worked out here, and may fail
         kind = analysed.schema.fields[0].dataType  # which PySpark may not know
-    except ModelMismatchError:
-        raise
     except Exception as error:  # parse and analysis errors differ by Spark version
         raise ModelMismatchError(
             f"{spot}: {expression!r}: {_said(error)}; the columns are {', '.join(frame.columns)[:300]}"
         ) from error
     if len(analysed.columns) != 1:
         raise ModelMismatchError(f"{spot}: {expression!r} is {len(analysed.columns)} columns; name one")
+    calls = Calls(frame.sparkSession)
+    if any("Star" in node.getClass().getSimpleName() for node in _nodes(calls.seq([calls.sql(expression)]))):
+        raise ModelMismatchError(f"{spot}: {expression!r}: * stands for the job's own columns too; name those you mean")
     plan = java._jdf.queryExecution().analyzed()
     below: Any = frame
     for node in reversed(list(_nodes(plan.expressions()))):  # the innermost is the one to name

@@ -14,6 +14,7 @@ AWAY = (
     r"|Could not connect to the endpoint|Connection (was closed|reset)|Read timeout|IncompleteRead"
     r"|Connection broken|Premature end of|SdkClientException|AWSClientIOException|^ConnectionError"
 )
+GONE = r"FileNotFoundException|does not exist"
 # in the order they are tried: pattern of the whole text, the kind of error, and what to say
 KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
     (
@@ -28,7 +29,7 @@ KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
         InputRefusedError,
         "an input file is cut off or damaged",
     ),
-    (r"FileNotFoundException|does not exist", InputRefusedError, "an input file has gone since it was listed"),
+    (GONE, InputRefusedError, "an input file has gone since it was listed"),
     (r"No space left on device", HandOffError, "the disk is full, make room and run again"),
     (r"Read-only file system", HandOffError, "the output cannot be written, give another --output"),
     (r"MLUtils|org\.apache\.spark\.ml|PythonException", ModelMismatchError, "a stage of the model failed on a row"),
@@ -66,6 +67,11 @@ def explained(options: Options, damaged: Callable[[], Optional[str]] = lambda: N
 def is_the_stores(error: Exception) -> bool:
     """Whether the store that holds a file is to blame, and not what is in it."""
     return bool(re.search(f"{DENIED}|{AWAY}", _without_frames(_text(error))))
+
+
+def is_gone(error: Exception) -> bool:
+    """Whether a file is not there any more."""
+    return bool(re.search(GONE, _text(error)))
 
 
 def cause(error: Exception) -> str:

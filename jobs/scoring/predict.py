@@ -67,7 +67,7 @@ def outputs(good: DataFrame, model: PipelineModel) -> DataFrame:
         scored = model.transform(good)
     except Exception as error:  # py4j, analysis and Python stages each raise their own kind
         raise ModelMismatchError(
-            f"the model cannot be applied to the schema's columns: {_first_line(error)}"
+            f"the model cannot be applied to the schema's columns: {failures.cause(error)}"
         ) from error
     lost = [name for name in good.columns if name not in scored.columns]
     if lost:
@@ -126,7 +126,3 @@ def _has_skip(stage: Any) -> bool:
     if not stage.hasParam("handleInvalid"):
         return False
     return bool(stage.getParam("handleInvalid").isValid().apply("skip"))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:300]

@@ -68,7 +68,7 @@ def source(
         try:
             columns = tuple(spark.read.parquet(session.exactly(uri)).dtypes)
         except Exception as error:
-            if failures.is_the_stores(error) or "FileNotFoundException" in str(error):
+            if failures.is_the_stores(error) or failures.is_gone(error):
                 raise
             raise InputRefusedError(
                 f"{uri}: cut off or damaged, or of types that Spark cannot read: {failures.cause(error)}; write it anew"

@@ -31,12 +31,6 @@ S3A_PATIENCE = {
 }
 
 
-EMPTYING = (
-    "org.apache.spark.sql.catalyst.optimizer.PruneFilters",
-    "org.apache.spark.sql.catalyst.optimizer.PropagateEmptyRelation",
-)
-
-
 def start(
     *,
     app_name: str,
@@ -78,8 +72,8 @@ def start(
         # what a task gathers of an exchange is unpacked to many times its size
         "spark.sql.adaptive.advisoryPartitionSizeInBytes": "8m",
         # they replace a plan that has no rows or turns out to have none, and with it the counts of those that were read
+        "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PruneFilters",
         "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
-        "spark.sql.optimizer.excludedRules": ",".join(EMPTYING),
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
         # a second copy of a task would write a second copy of its part
         "spark.speculation": "false",

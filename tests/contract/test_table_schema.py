@@ -72,6 +72,7 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "type": ({"type": "geopoint"}, "'geopoint' is not supported"),
     "type a list": ({"type": ["string"]}, "is not supported"),
     "format": ({"type": "date", "format": "%d.%m.%Y"}, '"format"'),
+    "format a list": ({"type": "date", "format": ["default"]}, '"format"'),
     "decimal comma": ({"type": "number", "decimalChar": ","}, '"decimalChar"'),
     "minimum with _": ({"type": "number", "constraints": {"minimum": "1_000"}}, "minimum '1_000'"),
     "minimum too large": ({"type": "integer", "constraints": {"minimum": "9223372036854775808"}}, "minimum '92233"),
@@ -125,7 +126,11 @@ def test_a_schema_that_does_not_parse_is_a_usage_error_that_names_file_and_spot(
 def test_bounds_and_options_of_every_type_are_taken() -> None:
     parsed(
         {"name": "n", "type": "number", "constraints": {"minimum": -1.5, "maximum": "2e3", "enum": [1, 2.5]}},
-        {"name": "i", "type": "integer", "constraints": {"minimum": 0, "maximum": "10", "enum": [1, "2"]}},
+        {
+            "name": "i",
+            "type": "integer",
+            "constraints": {"minimum": "-9223372036854775808", "maximum": "10", "enum": [1, "2"]},
+        },
         {"name": "d", "type": "date", "constraints": {"minimum": "2026-01-01", "enum": ["2026-01-01"]}},
         {"name": "t", "type": "datetime", "constraints": {"minimum": "2026-01-01T00:00:00Z"}},
         {"name": "b", "type": "boolean", "constraints": {"enum": [True]}},

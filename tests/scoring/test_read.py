@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
+from jobs.contract import table_schema
+from jobs.errors import InputRefusedError
+from jobs.scoring import read
 from tests.support.runs import Ended, Score
 
 
@@ -162,6 +165,13 @@ def test_a_parquet_column_that_is_no_cell_is_refused_by_name(
     ended = plain(input=tmp_path / "in")
     assert ended.code == 3
     assert said in ended.error
+
+
+def test_a_parquet_file_that_has_gone_is_not_called_damaged(spark: SparkSession, tmp_path: Path) -> None:
+    schema = table_schema.parse('{"fields": [{"name": "id"}]}', "schema.json")
+    with pytest.raises(Exception, match="does not exist") as raised:
+        read.source(spark, {}, [f"file://{tmp_path}/gone.parquet"], schema, size=1)
+    assert not isinstance(raised.value, InputRefusedError)
 
 
 def test_bytes_in_parquet_that_are_no_characters_are_an_encoding_error(
