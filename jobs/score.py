@@ -16,7 +16,7 @@ from jobs.contract.agreed import Agreed, Options
 from jobs.errors import HandOffError, InputRefusedError
 from jobs.handoff import apart, inputs
 from jobs.handoff.manifest import Table
-from jobs.handoff.publish import Steps, Wanted
+from jobs.handoff.publish import ACTIONS, REJECTS, Steps, Wanted
 from jobs.handoff.run import Run, starting
 from jobs.handoff.storage import before_spark, storage_for
 from jobs.scoring import (
@@ -35,7 +35,6 @@ from jobs.scoring import (
 from jobs.scoring.counters import SUSPECTS, Counters
 from jobs.scoring.prepare import BLANKS, HEADERS, INVALID, OPEN_QUOTES, Prepared, look, prepared
 
-ACTIONS, REJECTS = "actions", "rejects"
 Counts = dict[str, int]
 Columns = dict[str, str]
 

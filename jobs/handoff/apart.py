@@ -1,8 +1,9 @@
-"""An output that a later run would read as its input is refused: that run would score this one's actions."""
+"""An output that a later run would read as its input is refused, and an input that this run would clear away."""
 
 import os
 
 from jobs.errors import UsageError
+from jobs.handoff.publish import REFUSED, STAGING
 from jobs.handoff.storage import storage_for
 from jobs.handoff.uris import has_wildcard, join, matches, scheme_of
 
@@ -16,14 +17,20 @@ MADE = (
 def check(inputs: tuple[str, ...], output: str, run_date: str) -> None:
     """Raises `UsageError` if `output` is, or lies in, one of the inputs, or a glob among them takes in what is published.
 
-    And if it is no name of a place: on S3 one with a wildcard would take in other outputs, when what a run left is cleaned up.
+    And if an input lies in what the run clears away, or if the output is no name of a place: on S3 one with a wildcard
+    would take in other outputs, when what a run left is cleaned up.
     """
     if not output or (scheme_of(output) in ("s3", "s3a") and has_wildcard(output)):
         raise UsageError(f"--output {output!r}: is no name of one place; give one without *, ? and [")
     folder = _place(output)
+    cleared = join(folder, STAGING, ""), join(folder, REFUSED, run_date)
     made = [join(folder, name.format(date=run_date)) for name in MADE]
     for uri in inputs:
         wanted = _place(uri)
+        if f"{wanted}/".startswith(cleared):
+            raise UsageError(
+                f"input {uri}: lies where the run itself writes and clears away; copy it to another folder"
+            )
         inside = f"{folder}/".startswith(wanted.rstrip("/") + "/")
         if inside or (has_wildcard(wanted) and any(_names(wanted, path) for path in made)):
             raise UsageError(

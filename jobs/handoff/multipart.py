@@ -25,7 +25,8 @@ def join(client: Any, read: Callable[..., bytes], header: bytes, parts: list[Fil
         done = _sent(client, read, header, parts, at)
         # not there: done by an attempt whose answer was lost; the read-back tells whether all of it is there
         with suppress(client.exceptions.NoSuchUpload):
-            client.complete_multipart_upload(**at, MultipartUpload={"Parts": done})
+            # a run that slept while another took over must not write over what that has published
+            client.complete_multipart_upload(**at, MultipartUpload={"Parts": done}, IfNoneMatch="*")
     except BaseException:
         with suppress(Exception):  # what went wrong must not be hidden by it; the clean-up tries again
             client.abort_multipart_upload(**at)

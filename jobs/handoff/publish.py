@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from jobs.errors import HandOffError
 from jobs.handoff import manifest
+from jobs.handoff.lock import OutputLock
 from jobs.handoff.manifest import Table
 from jobs.handoff.storage import FileInfo, Storage
 from jobs.handoff.tally import Assembled
@@ -22,6 +23,7 @@ from jobs.handoff.uris import join
 STAGING = "_staging"
 REFUSED = "refused"
 LATEST = "latest.json"
+ACTIONS, REJECTS = "actions", "rejects"
 RUN_FOLDER = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:\.(\d+))?$")
 
 
@@ -55,9 +57,9 @@ class Steps:
 class Publication:
     """One run's way into `output`: staging, assembly, verification, manifest, `latest.json`."""
 
-    def __init__(self, storage: Storage, output: str, run_id: str, steps: Steps) -> None:
-        """Nothing is written until parts are."""
-        self._storage, self._output, self._run_id, self._steps = storage, output, run_id, steps
+    def __init__(self, storage: Storage, output: str, run_id: str, steps: Steps, lock: OutputLock) -> None:
+        """Nothing is written until parts are; `lock` is held."""
+        self._storage, self._output, self._run_id, self._steps, self._lock = storage, output, run_id, steps, lock
         self._staging = join(output, STAGING, f"{run_id}-{uuid.uuid4().hex[:12]}")
 
     def parts(self, name: str) -> str:
@@ -66,6 +68,7 @@ class Publication:
 
     def publish(self, tables: list[tuple[Table, Wanted]], extra: Mapping[str, Any]) -> str:
         """Assemble, verify and publish; returns the run folder's URI. Raises `HandOffError`; then nothing is published."""
+        self._lock.check()
         final = join(self._output, self._run_id)
         # where folders can be renamed the run appears in one step; elsewhere it counts from its manifest on
         build = join(self._staging, self._run_id) if self._storage.renames_folders else final
@@ -78,7 +81,9 @@ class Publication:
             )
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         document = manifest.package(self._run_id, created, resources, extra)
-        self._storage.write(join(build, manifest.NAME), document)
+        self._lock.check()  # assembling may take long, and the machine may have slept
+        if not self._storage.create(join(build, manifest.NAME), document):
+            raise HandOffError(f"{final}: another run has published there meanwhile; run again")
         self._steps.done("manifest", "manifest written")
         if self._storage.renames_folders:
             self._storage.rename(build, final)
@@ -94,6 +99,7 @@ class Publication:
 
     def refuse(self, rejects: Table, wanted: Wanted, summary: Mapping[str, Any]) -> str:
         """Leave rejects.csv and its summary for the operator; returns the folder's URI."""
+        self._lock.check()
         final = join(self._output, REFUSED, self._run_id)
         self._storage.delete(final)
         self._assembled(rejects, wanted, final)
@@ -118,36 +124,46 @@ class Publication:
         return [file for file in self._storage.find(folder) if re.fullmatch(re.escape(first) + "[^/]*", file.uri)]
 
     def clean(self) -> None:
-        """Remove this run's staging, half-finished uploads, and a folder that got no manifest."""
-        self._storage.abort_uploads(self._output)
-        self._storage.delete(join(self._output, STAGING))
-        clear_unpublished(self._storage, self._output)
+        """Remove what this run leaves; with the lock lost only its staging, as all else may be the other run's."""
+        if self._lock.is_held():
+            clear_leftovers(self._storage, self._output, self._run_id)
+        else:
+            self._storage.abort_uploads(self._staging)
+            self._storage.delete(self._staging)
 
 
 def published_runs(storage: Storage, output: str) -> dict[str, str]:
     """Run id to the URI of its manifest, oldest first. Only a run with a manifest is published."""
-    found = {}
-    for file in storage.find(output):
-        folder, _, name = file.uri.rpartition("/")
-        parent, _, run_id = folder.rpartition("/")
-        if name == manifest.NAME and RUN_FOLDER.match(run_id) and parent == storage.canonical(output):
-            found[run_id] = file.uri
+    found = {uri.split("/")[-2]: uri for uri in storage.in_folders(output, RUN_FOLDER, manifest.NAME)}
     return {run_id: found[run_id] for run_id in sorted(found, key=_order)}
 
 
-def clear_unpublished(storage: Storage, output: str) -> None:
-    """Remove what a dead run left of its folder where runs are built in place: without a manifest it was never published.
+def clear_leftovers(storage: Storage, output: str, *run_ids: str) -> None:
+    """Remove what dead runs, and those of `run_ids`, left: staging, half-finished uploads, files that got no manifest.
 
-    Where the folder appears by a rename, a dated folder without a manifest is no run's: somebody else's, and left alone.
+    Only for who holds the lock. Where runs are built in place, one that died there left its staging too: a dated folder
+    without that and without a manifest is somebody else's, and left alone.
     """
-    if storage.renames_folders:
-        return
-    root = storage.canonical(output)
-    folders = {file.uri[len(root) :].lstrip("/").split("/")[0] for file in storage.find(output)}
-    published = published_runs(storage, output)
-    for name in folders:
-        if RUN_FOLDER.match(name) and name not in published:
-            storage.delete(join(output, name))
+    staging = join(output, STAGING)
+    if not storage.renames_folders:
+        below = len(join(storage.canonical(staging), ""))
+        names = {file.uri[below:].split("/")[0] for file in storage.find(staging)}
+        found = {*run_ids, *(name.rpartition("-")[0] for name in names)}
+        for run_id in found:
+            _clear_unpublished(storage, output, run_id)
+        if found:
+            storage.abort_uploads(staging)
+    storage.delete(staging)
+
+
+def _clear_unpublished(storage: Storage, output: str, run_id: str) -> None:
+    folders = join(output, run_id), join(output, REFUSED, run_id)
+    files = [join(folder, f"{name}.csv") for folder in folders for name in (ACTIONS, REJECTS)]
+    for file in files:
+        storage.abort_uploads(file)
+    if not storage.exists(join(output, run_id, manifest.NAME)):
+        for file in files[:2]:
+            storage.delete(file)
 
 
 def same_run(
@@ -155,9 +171,19 @@ def same_run(
 ) -> Optional[str]:
     """The run of that date that was made from just these inputs, model, schema and policy, if there is one."""
     for run_id, uri in runs.items():
-        if manifest.run_number(run_id, run_date) and json.loads(storage.read(uri)).get("fingerprints") == fingerprints:
+        if manifest.run_number(run_id, run_date) and _manifest(storage, uri).get("fingerprints") == fingerprints:
             return run_id
     return None
+
+
+def _manifest(storage: Storage, uri: str) -> dict[str, Any]:
+    try:
+        found = json.loads(storage.read(uri))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise HandOffError(f"{uri}: is not what a run wrote there; move the folder away or give another --output")
+    return found
 
 
 def hold_free(storage: Storage, output: str, run_id: str) -> None:

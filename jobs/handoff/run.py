@@ -24,11 +24,11 @@ class Run:
         self, options: Options, found: Inputs, fingerprints: dict[str, str], steps: Steps, run_id: str, lock: OutputLock
     ) -> None:
         """Made by `starting`."""
-        self._options, self._found, self._fingerprints, self._lock = options, found, fingerprints, lock
+        self._options, self._found, self._fingerprints = options, found, fingerprints
         self.steps = steps
         self.run_id = run_id
         self.summary: dict[str, Any] = {"run_id": run_id, "output": options.output}
-        self._publication = Publication(storage_for(options.output), options.output, run_id, steps)
+        self._publication = Publication(storage_for(options.output), options.output, run_id, steps, lock)
 
     def parts(self, name: str) -> str:
         """Where Spark shall write the parts of file `name`."""
@@ -47,7 +47,6 @@ class Run:
     def publish(self, tables: list[tuple[Table, Wanted]], notes: tuple[str, ...]) -> str:
         """Publish and return the run folder. Raises `InputRefusedError` if the input changed under the run."""
         self._hold_input()
-        self._lock.check()
         hidden = [f"passed over hidden file {uri}" for uri in self._found.hidden]
         counts = {name: value for name, value in self.summary.items() if name not in ("run_id", "output")}
         sources = [{"uri": f.uri, "bytes": f.size, "version": f.version} for f in self._found.files]
@@ -84,8 +83,8 @@ def starting(
         "inputs": fingerprint_of_files(found.files),
         **{name: fingerprint(text) for name, text in texts.items()},
     }
-    with OutputLock(storage, options.output) as lock:
-        publish.clear_unpublished(storage, options.output)
+    with OutputLock(storage, options.output) as lock, _refusals(options.output):
+        publish.clear_leftovers(storage, options.output)
         runs = publish.published_runs(storage, options.output)
         same = None if options.force else publish.same_run(storage, runs, options.run_date, fingerprints)
         run_id = same or publish.next_run_id(runs, options.run_date)
@@ -98,9 +97,13 @@ def starting(
         except JobError as error:
             error.summary = {**run.summary, "seconds": steps.seconds}
             raise
-        except OSError as error:
-            raise HandOffError(
-                f"{options.output}: {error}; nothing was published; run again when that is mended"
-            ) from error
         finally:
             run.clean()
+
+
+@contextmanager
+def _refusals(output: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise HandOffError(f"{output}: {error}; nothing was published; run again when that is mended") from error

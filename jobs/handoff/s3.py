@@ -44,6 +44,11 @@ class S3Storage:
     def not_looked_into(self, uri: str) -> Optional[str]:
         return None
 
+    def in_folders(self, uri: str, folders: "re.Pattern[str]", name: str) -> list[str]:
+        root = self.canonical(uri)
+        below = [(file.uri, file.uri[len(root) + 1 :].split("/")) for file in self.find(uri)]
+        return [uri for uri, names in below if names[1:] == [name] and folders.match(names[0])]
+
     def exists(self, uri: str) -> bool:
         bucket, key = split(uri)
         folder = key.rstrip("/") + "/" if key else ""
@@ -133,7 +138,9 @@ class S3Storage:
     def assemble(self, header: bytes, parts: list[FileInfo], target: str) -> Assembled:
         """Join on the server with `UploadPartCopy`; only pieces under 5 MiB pass through here, to be joined first."""
         if len(header) + sum(part.size for part in parts) < multipart.MIN_PART:
-            self.write(target, header + b"".join(self.read(part.uri) for part in parts))
+            whole = header + b"".join(self.read(part.uri) for part in parts)
+            if not self.create(target, whole):
+                raise FileExistsError(f"{target}: another run has written it meanwhile")
         else:
             with told(target):
                 multipart.join(self.client, self.read, header, parts, target)
@@ -146,17 +153,16 @@ class S3Storage:
                 tally.add(chunk)
             return tally.assembled()
 
-    def abort_uploads(self, uri: str) -> int:
+    def abort_uploads(self, uri: str) -> None:
         bucket, key = split(uri)
-        aborted = 0
-        # with the slash, or the uploads of another output whose name only starts the same would be given up too
-        folder = key.rstrip("/") + "/" if key else ""
         with told(uri):
-            for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=folder):
+            for page in self.client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key):
                 for upload in page.get("Uploads", []):
-                    self.client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-                    aborted += 1
-        return aborted
+                    # not those of a neighbour whose name only starts the same
+                    if f"{upload['Key']}/".startswith(f"{key}/"):
+                        self.client.abort_multipart_upload(
+                            Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]
+                        )
 
     def for_spark(self, uri: str) -> str:
         return "s3a://" + "/".join(split(uri))

@@ -11,6 +11,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Optional, Protocol, Union
 
@@ -41,6 +42,9 @@ class Storage(Protocol):
     def not_looked_into(self, uri: str) -> Optional[str]:
         """A folder below `uri` whose files `find` passes over: one that is a link, or may not be read."""
 
+    def in_folders(self, uri: str, folders: "re.Pattern[str]", name: str) -> list[str]:
+        """The files `name` in the `folders` directly below `uri`, as URIs. Raises `OSError` for one that may not be read."""
+
     def exists(self, uri: str) -> bool:
         """Whether there is a file or folder, even an empty one."""
 
@@ -65,8 +69,8 @@ class Storage(Protocol):
     def assemble(self, header: bytes, parts: list[FileInfo], target: str) -> Assembled:
         """Make one file at `target` of `header` and `parts` in order."""
 
-    def abort_uploads(self, uri: str) -> int:
-        """Give up half-finished uploads below `uri`; returns how many there were."""
+    def abort_uploads(self, uri: str) -> None:
+        """Give up half-finished uploads to the file `uri`, or below that folder."""
 
     def for_spark(self, uri: str) -> str:
         """The URI by which Spark reaches the same place."""
@@ -135,6 +139,14 @@ class LocalStorage:
             raise OSError(errno.EINVAL, "not a regular file", path)  # reading a pipe could wait for ever
         return FileInfo(path, found.st_size, str(found.st_mtime_ns))
 
+    def in_folders(self, uri: str, folders: "re.Pattern[str]", name: str) -> list[str]:
+        root = self.path(uri)
+        found = []
+        for folder in filter(folders.match, os.listdir(root) if os.path.isdir(root) else ()):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                found.append(self._info(os.path.join(root, folder, name)).uri)
+        return found
+
     def exists(self, uri: str) -> bool:
         return os.path.exists(self.path(uri))
 
@@ -150,10 +162,7 @@ class LocalStorage:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         try:
-            with open(temporary, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
+            self._write(temporary, data)
             os.replace(temporary, path)
         finally:
             if os.path.exists(temporary):
@@ -163,15 +172,22 @@ class LocalStorage:
         path = self.path(uri)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        with open(temporary, "wb") as file:
-            file.write(data)
         try:
+            self._write(temporary, data)
             os.link(temporary, path)  # fails if it exists, and what appears is whole
         except FileExistsError:
             return False
         finally:
-            os.remove(temporary)
+            if os.path.exists(temporary):
+                os.remove(temporary)
         return True
+
+    @staticmethod
+    def _write(path: str, data: bytes) -> None:
+        with open(path, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
 
     def delete(self, uri: str) -> None:
         path = self.path(uri)
@@ -203,8 +219,8 @@ class LocalStorage:
                 while size := file.readinto(room):
                     yield room[:size]
 
-    def abort_uploads(self, uri: str) -> int:
-        return 0
+    def abort_uploads(self, uri: str) -> None:
+        return
 
     def for_spark(self, uri: str) -> str:
         return "file://" + self.path(uri)

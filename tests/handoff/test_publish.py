@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-from jobs.handoff import storage
+from jobs.errors import HandOffError, RunUnderWayError, UsageError
+from jobs.handoff import apart, storage
+from jobs.handoff.lock import OutputLock
 from jobs.handoff.storage import LocalStorage
 from jobs.handoff.tally import Assembled
 from tests.support.runs import Score, environment
@@ -111,28 +113,88 @@ def test_a_dry_run_writes_nothing(plain: Score, tmp_path: Path) -> None:
     assert written == {"schema.json", "policy.json"}  # the test's own
 
 
-def test_a_dead_runs_lock_is_taken_over_and_a_live_one_is_respected(plain: Score, tmp_path: Path) -> None:
+def test_a_dead_runs_lock_is_taken_over_and_a_live_one_is_respected(
+    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rows(tmp_path / "in.csv", 5)
     gone = subprocess.Popen(["true"])
     gone.wait()
     (tmp_path / "out").mkdir()
     lock = tmp_path / "out" / "_lock.json"
-    mine = {"token": "t", "host": socket.gethostname(), "pid": os.getpid(), "alive": time.time()}
-    lock.write_text(json.dumps({**mine, "host": "elsewhere"}))
-    assert plain(input=tmp_path / "in.csv").code == 6
-    lock.write_text(json.dumps(mine))
-    held = plain(input=tmp_path / "in.csv")
-    assert held.code == 6
-    assert "is under way" in held.error
-    assert list((tmp_path / "out").iterdir()) == [lock]
-    for number, dead in enumerate(
-        ({**mine, "pid": gone.pid}, {**mine, "host": "elsewhere", "alive": time.time() - 3600}, None)
-    ):
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    pids = {"pids": f"{boot} {Path('/proc/self/ns/pid').readlink()}"}
+    mine = {"token": "t", "host": socket.gethostname(), "pid": os.getpid(), **pids, "alive": time.time()}
+    # a container of the same name has processes of its own, so that a number tells nothing
+    for alive in ({**mine, "host": "elsewhere"}, mine, {**mine, "pid": gone.pid, "pids": "another container's"}):
+        lock.write_text(json.dumps(alive))
+        held = plain(input=tmp_path / "in.csv")
+        assert held.code == 6
+        assert "is under way" in held.error
+        assert list((tmp_path / "out").iterdir()) == [lock]
+    monkeypatch.setattr("jobs.handoff.lock.WATCH_SECONDS", 0.5)
+    elsewhere = [{**mine, "host": "elsewhere", "alive": time.time() + hours * 3600} for hours in (-1, 1)]
+    for number, dead in enumerate(({**mine, "pid": gone.pid}, *elsewhere, None)):
         lock.write_text(json.dumps(dead) if dead else "")  # a lock file that a power cut left empty is nobody's
         ended = plain(input=tmp_path / "in.csv", force=True)
         assert ended.code == 0, ended.stderr
         assert len(list((tmp_path / "out").glob("2026*"))) == number + 1
         assert not lock.exists()
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_run_on_a_host_with_another_clock_keeps_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    path = tmp_path / "_lock.json"
+
+    def refreshed(_: float) -> None:
+        owner = {"token": "t", "host": "elsewhere", "pid": 1, "alive": time.time() + hours * 3600}
+        path.write_text(json.dumps(owner))
+
+    refreshed(0)
+    monkeypatch.setattr("jobs.handoff.lock.time.sleep", refreshed)
+    with pytest.raises(RunUnderWayError, match="by another clock"), OutputLock(LocalStorage(), str(tmp_path)):
+        pass
+    assert json.loads(path.read_text())["host"] == "elsewhere"
+
+
+def test_a_lock_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(HandOffError, match="No space left"), OutputLock(LocalStorage(), str(tmp_path)):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_folder_that_was_moved_to_another_disk_and_linked_is_still_published(
+    plain: Score, tmp_path: Path
+) -> None:
+    rows(tmp_path / "in.csv", 5)
+    first = plain(input=tmp_path / "in.csv")
+    first.run.rename(tmp_path / "moved")
+    first.run.symlink_to(tmp_path / "moved")
+    again = plain(input=tmp_path / "in.csv")
+    assert (again.code, again.summary["status"]) == (0, "nothing-to-do")
+    earlier = plain(input=tmp_path / "in.csv", run_date="2026-11-21")
+    assert json.loads((earlier.output / "latest.json").read_text())["run_id"] == "2026-11-22"
+
+
+def test_a_manifest_that_no_run_wrote_ends_in_one_line(plain: Score, tmp_path: Path) -> None:
+    rows(tmp_path / "in.csv", 5)
+    (tmp_path / "out/2026-11-22").mkdir(parents=True)
+    (tmp_path / "out/2026-11-22/datapackage.json").touch()
+    ended = plain(input=tmp_path / "in.csv")
+    assert ended.code == 5, ended.stderr
+    assert "2026-11-22/datapackage.json: is not what a run wrote there" in ended.error
+
+
+@pytest.mark.parametrize("input", ["out/_staging/x", "out/refused/2026-11-22/rejects.csv", "out/refused/2026-11-22.2"])
+def test_an_input_that_the_run_would_clear_away_is_refused(input: str) -> None:
+    with pytest.raises(UsageError, match="copy it to another folder"):
+        apart.check((input,), "out", "2026-11-22")
+    apart.check(("out/refused/2026-11-21/rejects.csv", "out/2026-11-22/rejects.csv"), "out", "2026-11-22")
 
 
 def test_counts_that_do_not_add_up_publish_nothing(

@@ -10,6 +10,7 @@ import pytest
 
 from jobs.errors import UsageError
 from jobs.handoff import apart
+from jobs.handoff.publish import Steps
 from jobs.handoff.s3 import S3Storage
 from jobs.handoff.storage import FileInfo
 from jobs.handoff.tally import Assembled
@@ -163,6 +164,59 @@ def test_what_a_failed_or_dead_run_left_is_cleared_away_and_other_outputs_are_no
     assert keys(store, bucket, "out/") == {}
     assert uploads(store, bucket) == ["out-eu/2026-11-22/actions.csv"]
     assert keys(store, bucket, "out-eu/") == {"out-eu/_staging/x": 6}
+
+
+def test_what_others_keep_below_the_output_is_left_alone(store: Any, bucket: str, uploaded: Score) -> None:
+    theirs = ["shop/2026-11-22.in/a.csv", "shop/2026-11-20/actions.csv", "shop/2026-11-21/in.csv"]
+    for key in theirs:
+        store.put_object(Bucket=bucket, Key=key, Body=b"id,x\na,1\n")
+    store.create_multipart_upload(Bucket=bucket, Key="shop/2026-11-23/in.csv")
+    shop = {"output": f"s3://{bucket}/shop", "input": f"s3://{bucket}/shop/{{run_date}}/"}
+    ended = uploaded(**shop, run_date="2026-11-21")
+    assert ended.code == 5, ended.stderr
+    assert "2026-11-21: is there, but no run made it" in ended.error
+    ended = uploaded(**{**shop, "input": f"s3://{bucket}/shop/2026-11-22.in/"})
+    assert ended.code == 0, ended.stderr
+    assert set(theirs) <= keys(store, bucket, "shop/").keys()
+    assert uploads(store, bucket) == ["shop/2026-11-23/in.csv"]
+
+
+def test_a_run_that_lost_its_lock_leaves_the_other_runs_files_alone(
+    store: Any, bucket: str, uploaded: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,1\n")
+    theirs = {"out/_lock.json", "out/_staging/2026-11-22-other/parts/actions/part-0", "out/2026-11-22/actions.csv"}
+    done = Steps.done
+
+    def slept_after(step: str) -> None:
+        def slept(self: Steps, name: str, said: str) -> None:
+            done(self, name, said)
+            if name == step:
+                for key in theirs:
+                    store.put_object(Bucket=bucket, Key=key, Body=b"theirs")
+
+        monkeypatch.setattr(Steps, "done", slept)
+
+    for step in ("score", "assemble-rejects"):
+        slept_after(step)
+        ended = uploaded(input=f"s3://{bucket}/in/")
+        assert ended.code == 5, ended.stderr
+        assert "the lock was taken over while this run slept; nothing was published" in ended.error
+        left = keys(store, bucket, "out/")
+        assert left.keys() - {"out/2026-11-22/rejects.csv"} == theirs
+        assert all(store.get_object(Bucket=bucket, Key=key)["Body"].read() == b"theirs" for key in theirs)
+        for key in left:
+            store.delete_object(Bucket=bucket, Key=key)
+
+
+@pytest.mark.parametrize("size", [9, 6 * MIB])
+def test_what_another_run_has_published_is_not_written_over(store: Any, bucket: str, size: int) -> None:
+    store.put_object(Bucket=bucket, Key="part-0", Body=b"x" * size)
+    store.put_object(Bucket=bucket, Key="whole.csv", Body=b"theirs")
+    with pytest.raises(OSError, match=r"another run has written it|PreconditionFailed"):
+        S3Storage().assemble(b"h\n", [FileInfo(f"s3://{bucket}/part-0", size, "")], f"s3://{bucket}/whole.csv")
+    assert store.get_object(Bucket=bucket, Key="whole.csv")["Body"].read() == b"theirs"
+    assert uploads(store, bucket) == []
 
 
 def test_an_upload_that_breaks_off_is_given_up(store: Any, bucket: str) -> None:

@@ -96,7 +96,7 @@ def test_a_power_cut_after_any_step_leaves_whole_runs_only(
 
 
 def test_a_second_run_of_an_output_is_turned_away_while_the_first_lives(
-    output: Path, delivery: Path, nights: Night
+    output: Path, delivery: Path, nights: Night, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = {"token": "other", "host": "elsewhere", "pid": 1, "alive": time.time()}
     (output / lock.NAME).write_text(json.dumps(owner))
@@ -105,6 +105,7 @@ def test_a_second_run_of_an_output_is_turned_away_while_the_first_lives(
     assert "elsewhere" in ended.error
     assert (output / lock.NAME).exists()
     (output / lock.NAME).write_text(json.dumps({**owner, "alive": time.time() - lock.STALE_SECONDS - 1}))
+    monkeypatch.setattr(lock, "WATCH_SECONDS", 0.1)
     holds(output, nights, delivery)
 
 

@@ -48,6 +48,7 @@ def test_a_power_cut_after_any_step_on_s3_leaves_whole_runs_only(
     else:
         with monkeypatch.context() as patched:
             dies_after(step, night, patched)
+    monkeypatch.setattr("jobs.handoff.lock.WATCH_SECONDS", 0.1)
     assert "_lock.json" in night.objects()
     assert [key for key in night.objects() if key.startswith("_staging/")]
     published = step in ("manifest", "latest")
