@@ -1,9 +1,14 @@
-"""PROGRAM: the command line of `score`, apart from it, as it is read once before PySpark is loaded (docs/decisions/0017)."""
+"""PROGRAM: the command lines of `score` and `train`, apart from them, as they are read without PySpark too.
 
+That of `score` before PySpark is loaded (docs/decisions/0017), and both by the launcher, which has none.
+"""
+
+from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Optional
 
 import click
+from click.core import ParameterSource
 
 from jobs import program
 
@@ -27,6 +32,25 @@ def _run_date(_: click.Context, __: click.Parameter, given: str) -> str:
     except ValueError as error:
         raise click.BadParameter(f"{given!r}: {error}; give YYYY-MM-DD") from error
     return given
+
+
+def given(program_name: str, words: Sequence[str]) -> list[tuple[str, Optional[str]]]:
+    """The options that `words`, and a --config among them, give a program, and always the run date; a flag has no value.
+
+    Raises click's errors and `UsageError` for what the program itself would refuse.
+    """
+    command = click.Command(program_name, params=COMMANDS[program_name])
+    context = command.make_context(f"./submit.sh {program_name}", [*words])
+    found: list[tuple[str, Optional[str]]] = []
+    for option in command.params:
+        source = context.get_parameter_source(option.name or "")
+        value = context.params.get(option.name or "")  # --config has none, nor has what is for the launcher
+        # the run date is fixed here: the clock and time zone of another machine must not change which run this is
+        if value is None or value is False or (source is ParameterSource.DEFAULT and option.name != "run_date"):
+            continue
+        for each in value if option.multiple else [value]:
+            found.append((option.opts[0], None if each is True else str(each)))
+    return found
 
 
 def _uri(name: str, about: str, **more: Any) -> click.Option:
@@ -79,3 +103,20 @@ OPTIONS: list[click.Parameter] = [
         help="For the launcher.",
     ),
 ]
+
+TRAIN: list[click.Parameter] = [
+    _uri("input", "CSV or Parquet file, folder or glob."),
+    _uri("schema", "Table Schema JSON; the label need not be in it."),
+    click.Option(["--label"], required=True, help="Column to predict."),
+    click.Option(["--features"], required=True, metavar="A,B,…", help="Columns to predict it from."),
+    _uri("model", "Folder to save the PipelineModel in; must not exist."),
+    click.Option(
+        ["--config"],
+        is_eager=True,
+        expose_value=False,
+        callback=program.config_option,
+        metavar="FILE",
+        help="JSON of these options.",
+    ),
+]
+COMMANDS = {"score": OPTIONS, "train": TRAIN}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import sys
 from dataclasses import asdict
@@ -11,10 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from botocore.exceptions import BotoCoreError, ClientError
 
-from jobs.emr import logs, wheels
+from jobs import cli
+from jobs.contract import gates
+from jobs.emr import command, logs, wheels
 from jobs.emr.follow import Interrupts
 from jobs.emr.session import Options, Session, plan_run, sender
-from jobs.errors import JobError, LostContactError, RunCancelledError, SubmissionError
+from jobs.errors import JobError, LostContactError, RunCancelledError, SubmissionError, UsageError
+from jobs.program import in_one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -95,7 +99,7 @@ def run(words: tuple[str, ...], **given: Any) -> None:
     """
     with ending(SubmissionError), Interrupts().caught() as interrupts:
         session = Session(Options(**given), say=say)
-        prepared, first = plan_run(session, words)
+        prepared, first = plan_run(session, checked(words))
         say(f"run key {prepared.key} ({first.place}, {first.release})")
         sent = prepared.upload(session.store)
         say(f"{sent} of {len(prepared.uploads)} files uploaded; the others were there")
@@ -112,7 +116,7 @@ def plan(words: tuple[str, ...], **given: Any) -> None:
     """Print what `run` would send, as JSON; nothing is uploaded or started."""
     with ending(SubmissionError):
         session = Session(Options(**given), say=say)
-        prepared, first = plan_run(session, words)
+        prepared, first = plan_run(session, checked(words))
         sending = sender(session, prepared)
         record = sending.next_attempt(first)
         call = sending.call_for(record, sending.target_of(record))
@@ -175,6 +179,16 @@ def cancel(key: str, **given: Any) -> None:
         interrupts.count = 1  # as if its own launcher had been interrupted: the same way out
         with contextlib.suppress(RunCancelledError):
             follow(session, record, interrupts, cancels=True)
+
+
+def checked(words: tuple[str, ...]) -> command.Command:
+    """The command to send; what the job would refuse of its options is refused before a cluster is paid for."""
+    try:
+        wanted = command.parse(words, read=cli.given, today=datetime.date.today().isoformat())
+    except click.ClickException as error:
+        raise UsageError(in_one_line(error)) from error
+    gates.allowed(wanted.value("--max-rejects") or "0", 0)
+    return wanted
 
 
 def follow(session: Session, record: Record, interrupts: Interrupts, *, cancels: bool) -> None:

@@ -122,8 +122,7 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
     except click.exceptions.Exit as done:  # --help
         return done.exit_code, {}
     except click.ClickException as error:
-        usage = getattr(error, "ctx", None)
-        told = f"{error.format_message()}{f'; see {usage.command_path} --help' if usage else ''}"
+        told = in_one_line(error)
         print(f"error: {told}", file=sys.stderr)
         return error.exit_code, {"status": "failed", "error": told}
     except (Interrupted, KeyboardInterrupt) as stop:
@@ -133,6 +132,12 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
         traceback.print_exc()
         print(f"error: unexpected: {type(error).__name__}: {first_line(error)}", file=sys.stderr)
         return 1, {"status": "failed", "error": first_line(error)}
+
+
+def in_one_line(error: click.ClickException) -> str:
+    """What click found wrong, and where to read more."""
+    usage = getattr(error, "ctx", None)
+    return f"{error.format_message()}{f'; see {usage.command_path} --help' if usage else ''}"
 
 
 def _interrupt(number: int, _: Optional[FrameType]) -> NoReturn:
@@ -171,7 +176,8 @@ def config_option(context: click.Context, _: click.Parameter, path: Optional[str
     unknown = sorted(set(named) - allowed)
     if unknown:
         raise UsageError(f"--config {path}: no option {unknown[0]!r}; use {', '.join(sorted(filter(None, allowed)))}")
-    if isinstance(named.get("input"), str):
-        named["input"] = [named["input"]]
-    context.default_map = named
+    several = {parameter.name for parameter in context.command.params if parameter.multiple}
+    context.default_map = {
+        name: [value] if name in several and isinstance(value, str) else value for name, value in named.items()
+    }
     return path

@@ -12,7 +12,7 @@ from pyspark.ml.regression import LinearRegression
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs import program
+from jobs import cli, program
 from jobs.contract import table_schema
 from jobs.errors import InputRefusedError, UsageError
 from jobs.handoff import inputs
@@ -76,20 +76,7 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
     return {"status": "published", "model": model, "rows": kept["rows"]}
 
 
-@click.command(epilog=EXAMPLE)
-@click.option("--input", required=True, metavar="URI", help="CSV or Parquet file, folder or glob.")
-@click.option("--schema", required=True, metavar="URI", help="Table Schema JSON; the label need not be in it.")
-@click.option("--label", required=True, help="Column to predict.")
-@click.option("--features", required=True, metavar="A,B,…", help="Columns to predict it from.")
-@click.option("--model", required=True, metavar="URI", help="Folder to save the PipelineModel in; must not exist.")
-@click.option(
-    "--config",
-    metavar="FILE",
-    is_eager=True,
-    expose_value=False,
-    callback=program.config_option,
-    help="JSON of these options.",
-)
+@click.command(params=cli.TRAIN, epilog=EXAMPLE)
 def main(**values: Any) -> Mapping[str, Any]:
     """Fit the worked example's regression and save it with a baseline of its data."""
     return train(**values)

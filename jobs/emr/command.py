@@ -8,13 +8,13 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from jobs import documents
 from jobs.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-FLAGS = {"--force", "--dry-run"}
+    Reader = Callable[[str, Sequence[str]], Sequence["Option"]]
+
 TRAVELS = ("--schema", "--policy")  # a local path here is uploaded
 REMOTE = ("--input", "--model", "--output")  # these must already be where the cluster can reach them
 _SECRET = re.compile(r"(secret|password|passwd|token|access\.?key|credential)", re.IGNORECASE)
@@ -40,6 +40,7 @@ class Command:
     program: str
     options: tuple[Option, ...]
     spark: tuple[str, ...]
+    today: str
 
     def value(self, name: str) -> str | None:
         """The last value of an option, as the program would take it."""
@@ -47,7 +48,8 @@ class Command:
 
     @property
     def run_date(self) -> str:
-        return self.value("--run-date") or ""
+        """That of the program's options; one that has none, as `train`, is named after the day it is sent."""
+        return self.value("--run-date") or self.today
 
     @property
     def place(self) -> str:
@@ -74,74 +76,42 @@ class Command:
         return tuple(words)
 
 
-def parse(words: Sequence[str], *, today: str) -> Command:
-    """Reads `score --model …`; a configuration file is opened here and its contents become options.
+def parse(words: Sequence[str], *, read: Reader, today: str) -> Command:
+    """Reads `score --model …`; `read` takes a program's name and words to its options, as the program itself does.
 
     Raises UsageError for an unknown program, a missing file, a local path that cannot travel, or a credential.
     """
     if not words or words[0] not in PROGRAMS:
         raise UsageError(f"after -- comes a command of submit.sh ({' or '.join(PROGRAMS)}), not {list(words[:1])}")
-    options = _with_config(_options(words[1:]))
-    try:
-        spark = [word for name, value in options if name == "--spark" for word in shlex.split(value or "")]
-    except ValueError as error:  # not echoed: it may hold a credential
-        raise UsageError("--spark: a quote is not closed") from error
-    options = [(name, value) for name, value in options if name != "--spark"]
-    if not any(name == "--run-date" for name, _ in options):
-        # fixed here: the cluster's clock and time zone must not change which run this is
-        options.append(("--run-date", today))
-    command = Command(words[0], tuple(options), tuple(spark))
+    rest, spark = _parted(words[1:])
+    command = Command(words[0], tuple(read(words[0], rest)), tuple(spark), today)
     _check_places(command)
     _check_spark(command.spark)
     _check_secrets(words, command)
     return command
 
 
-def _options(words: Sequence[str]) -> list[Option]:
-    options: list[Option] = []
-    rest = list(words)
-    while rest:
-        name, equals, value = rest.pop(0).partition("=")
-        if not name.startswith("--"):
-            raise UsageError(f"expected an option, not {name!r}; quote values that contain spaces")
-        if name in FLAGS:
-            options.append((name, None))
-        elif equals:
-            options.append((name, value))
-        elif rest:
-            options.append((name, rest.pop(0)))
-        else:
+def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The words for the program; and what --spark says to spark-submit, which submit.sh takes out here too."""
+    rest: list[str] = []
+    spark: list[str] = []
+    left = iter(words)
+    for word in left:
+        name, equals, value = word.partition("=")
+        if name != "--spark":
+            rest.append(word)
+            continue
+        settings = value if equals else next(left, None)
+        if settings is None:
             raise UsageError(f"{name} needs a value")
-    return options
-
-
-def _with_config(options: list[Option]) -> list[Option]:
-    path = next((value for name, value in reversed(options) if name == "--config"), None)
-    given = [(name, value) for name, value in options if name != "--config"]
-    if path is None:
-        return given
-    named = {name for name, _ in given}
-    return [*(option for option in _config_options(path) if option[0] not in named), *given]
-
-
-def _config_options(path: str) -> list[Option]:
-    config = documents.load(path, "--config")
-    if not isinstance(config, dict):
-        raise UsageError(f"--config {path} must be a JSON object of option names and values")
-    options: list[Option] = []
-    for key, setting in config.items():
-        name = "--" + key.lstrip("-").replace("_", "-")
-        for value in setting if isinstance(setting, list) else [setting]:
-            if name in FLAGS:
-                options += [(name, None)] if value else []
-            elif value is not None:
-                options.append((name, str(value)))
-    return options
+        try:
+            spark += shlex.split(settings)
+        except ValueError as error:  # not echoed: it may hold a credential
+            raise UsageError("--spark: a quote is not closed") from error
+    return rest, spark
 
 
 def _check_places(command: Command) -> None:
-    if not command.place:
-        raise UsageError(f"{command.program} needs {PROGRAMS[command.program].place} URI")
     for name, value in command.options:
         if name in REMOTE and value and not _is_remote(value):
             raise UsageError(f"{name} {value} is on this machine, where EMR cannot reach it; copy it to s3:// first")

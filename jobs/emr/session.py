@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from jobs.emr import cluster, command, prepare, release, targets
+from jobs.emr import cluster, prepare, release, targets
 from jobs.emr.clients import Clients
 from jobs.emr.follow import Follower, Interrupts, Pace
 from jobs.emr.once import Patience, Sender
@@ -18,6 +17,7 @@ from jobs.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jobs.emr.command import Command
     from jobs.emr.request import Target
 
 
@@ -82,10 +82,9 @@ class Session:
         return Follower(record, target, records, self.store, self.say, pace, interrupts, cancels)
 
 
-def plan_run(session: Session, words: tuple[str, ...]) -> tuple[prepare.Prepared, Record]:
+def plan_run(session: Session, wanted: Command) -> tuple[prepare.Prepared, Record]:
     """Everything that can be refused is refused here, before a byte is uploaded."""
     options = session.options
-    wanted = command.parse(words, today=datetime.date.today().isoformat())
     kind, settings = chosen_target(options)
     target = session.target(kind, settings)
     its_release = target.release()

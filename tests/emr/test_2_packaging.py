@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -14,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.emr import command, package, release, wheels
+from jobs import cli
+from jobs.emr import package, release, wheels
 from jobs.errors import UsageError
+from jobs.launch import checked
 from tests.emr.conftest import SCORE, TARGETS, Desk, save_model
 
 if TYPE_CHECKING:
@@ -108,24 +111,44 @@ def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk
     [
         pytest.param(["serve"], "command of submit.sh", id="unknown program"),
         pytest.param([], "command of submit.sh", id="nothing"),
-        pytest.param(["score", "--output", "out"], "copy it to s3://", id="local output"),
-        pytest.param(["score", "--output", "s3://a", "--input", "in.csv"], "copy it to s3://", id="local input"),
-        pytest.param(
-            ["score", "--output", "s3://a", "--schema", "absent.json"], "no file absent.json", id="absent file"
-        ),
-        pytest.param(["score", "--output", "s3://a", "--spark", "--master yarn"], "EMR decides", id="a master"),
+        pytest.param([*SCORE, "--output", "out"], "copy it to s3://", id="local output"),
+        pytest.param([*SCORE, "--input", "in.csv"], "copy it to s3://", id="local input"),
+        pytest.param([*SCORE, "--schema", "absent.json"], "no file absent.json", id="absent file"),
+        pytest.param([*SCORE, "--spark", "--master yarn"], "EMR decides", id="a master"),
         pytest.param(["score", "--spark", "--conf 'a"], "^--spark: a quote is not closed$", id="an open quote"),
-        pytest.param(["score", "--output", "s3://a", "stray"], "expected an option", id="stray word"),
-        pytest.param(["score", "--output"], "needs a value", id="no value"),
-        pytest.param(["score", "--input", "s3://a"], "needs --output", id="no output"),
+        pytest.param([*SCORE, "stray"], r"extra argument \(stray\); see \./submit\.sh score --help$", id="stray word"),
+        pytest.param(["score", "--output"], "'--output' requires an argument", id="no value"),
+        pytest.param(["score", "--spark"], "--spark needs a value", id="no settings"),
+        pytest.param(["score", *SCORE[3:]], "Missing option '--model'", id="no model"),
+        pytest.param([*SCORE, "--inputs", "s3://a"], "No such option: --inputs", id="unknown option"),
+        pytest.param([*SCORE, "--run-date", "20261122"], "give YYYY-MM-DD", id="a run date in another form"),
+        pytest.param([*SCORE, "--max-rejects", "some"], "--max-rejects 'some': give a count", id="no count"),
+        pytest.param([*SCORE, "--min-rows", "-1"], "'--min-rows'", id="no number of rows"),
+        pytest.param([*SCORE, "--force=false"], "'--force' does not take a value", id="a flag with a value"),
         pytest.param(
             ["score", "--config", "absent.json"], "--config absent.json: cannot be read", id="absent configuration"
         ),
     ],
 )
-def test_a_command_that_cannot_run_there_is_refused_here(words: list[str], message: str) -> None:
+def test_a_command_that_cannot_run_there_is_refused_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("schema.json", "policy.json"):
+        (tmp_path / name).touch()
     with pytest.raises(UsageError, match=message):
-        command.parse(words, today="2026-11-22")
+        checked(tuple(words))
+
+
+@pytest.mark.parametrize(
+    ("setting", "sent"),
+    [(True, True), ("true", True), (False, False), ("false", False), ("no", False), (None, False)],
+)
+def test_a_flag_in_a_configuration_is_what_it_says(tmp_path: Path, setting: object, sent: bool) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"force": setting}))
+    options = cli.given("score", [*SCORE[1:], "--config", str(config)])
+    assert [option for option in options if option[0] == "--force"] == ([("--force", None)] if sent else [])
 
 
 @pytest.mark.parametrize(
@@ -231,9 +254,19 @@ def test_extra_packages_are_sent_with_the_job(desk: Desk, tmp_path: Path) -> Non
     assert "extras.tar.gz#extras" in sent["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"]
 
 
-def test_training_travels_too(desk: Desk) -> None:
-    words = ["train", "--input", "s3://data/in", "--schema", "schema.json", "--label", "medv", "--features", "a,b"]
-    assert desk.run("serverless", command=[*words, "--model", "s3://data/new"]).exit_code == 0
+def test_training_travels_too_with_no_option_that_it_does_not_have(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"input": "s3://data/in", "label": "medv"}))
+    words = ["train", "--config", "config.json", "--schema", "schema.json", "--features", "a,b"]
+    said = desk.run("serverless", command=[*words, "--model", "s3://data/new"])
+    assert said.exit_code == 0
+    assert re.match(r"train-[0-9]{8}-", said.key)
     [sent] = desk.cloud.sent("StartJobRun")
     assert sent["jobDriver"]["sparkSubmit"]["entryPoint"].endswith("/train.py")
-    assert "--status-uri" not in sent["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    arguments = sent["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    assert dict(zip(arguments[::2], arguments[1::2], strict=True)) == {
+        "--input": "s3://data/in",
+        "--schema": arguments[arguments.index("--schema") + 1],
+        "--label": "medv",
+        "--features": "a,b",
+        "--model": "s3://data/new",
+    }
