@@ -17,8 +17,15 @@ if TYPE_CHECKING:
 
 TRAVELS = ("--schema", "--policy")  # a local path here is uploaded
 REMOTE = ("--input", "--model", "--output")  # these must already be where the cluster can reach them
-_SECRET = re.compile(r"(secret|password|passwd|token|access\.?key|credential)", re.IGNORECASE)
-_SECRET_VALUE = re.compile(r"\b(AKIA|ASIA)[0-9A-Z]{16}\b")
+_SECRET = re.compile(r"(secret|password|passwd|token|access[._]?key|credential)", re.IGNORECASE)
+_SETTING = re.compile(
+    r"[^\s=/?&]+(?==)"
+)  # what stands before an =: --conf, a setting, a property of the JVM inside one
+_SECRET_VALUE = re.compile(
+    r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"
+    r"|(?i:s3a?://[^/\s]*[:@])|://[^/\s]*:[^/\s]*@"  # key:secret@bucket, as the job itself refuses it; user:password@host
+    r"|(?i:[?&](x-amz-(credential|signature|security-token)|awsaccesskeyid|signature)=)"  # a signed address
+)
 
 
 @dataclass(frozen=True)
@@ -84,10 +91,11 @@ def parse(words: Sequence[str], *, read: Reader, today: str) -> Command:
     if not words or words[0] not in PROGRAMS:
         raise UsageError(f"after -- comes a command of submit.sh ({' or '.join(PROGRAMS)}), not {list(words[:1])}")
     rest, spark = _parted(words[1:])
+    _check_secrets(rest, spark)
     command = Command(words[0], tuple(read(words[0], rest)), tuple(spark), today)
+    _check_secrets([value or "" for _, value in command.options])  # those of a configuration file
     _check_places(command)
     _check_spark(command.spark)
-    _check_secrets(words, command)
     return command
 
 
@@ -126,14 +134,16 @@ def _check_spark(words: Sequence[str]) -> None:
             raise UsageError(f"{word} in --spark: EMR decides where the job runs; leave it out")
 
 
-def _check_secrets(words: Sequence[str], command: Command) -> None:
-    """Arguments are shown in consoles, logs and histories of EMR; nothing secret may be among them."""
-    named = [word.partition("=")[0] for word in command.spark]
-    leaking = next((name for name in named if _SECRET.search(name)), None)
-    if leaking or any(_SECRET_VALUE.search(word) for word in words):
+def _check_secrets(words: Sequence[str], spark: Sequence[str] = ()) -> None:
+    """Arguments are shown in consoles, logs and histories of EMR; nothing secret may be among them.
+
+    What is refused is not echoed. A name alone tells a secret in Spark's settings only: a bucket may be called tokens.
+    """
+    leaking = next((name for word in spark for name in _SETTING.findall(word) if _SECRET.search(name)), None)
+    if leaking or any(_SECRET_VALUE.search(word) for word in (*words, *spark)):
         raise UsageError(
-            f"a credential in the command ({leaking or 'an access key id'}) would be shown by EMR to everyone who can "
-            "list jobs; give the job's role the right instead"
+            f"a credential in the command ({leaking or 'an access key id, or one in a URI'}) would be shown by EMR to "
+            "everyone who can list jobs; give the job's role the right instead"
         )
 
 
