@@ -130,8 +130,9 @@ def _check_places(command: Command) -> None:
 
 def _check_spark(words: Sequence[str]) -> None:
     for word in words:
-        if word.partition("=")[0] in ("--master", "--deploy-mode"):
-            raise UsageError(f"{word} in --spark: EMR decides where the job runs; leave it out")
+        for name in (word, *_SETTING.findall(word)):
+            if name in ("--master", "--deploy-mode", "spark.master", "spark.submit.deployMode"):
+                raise UsageError(f"{name} in --spark: EMR decides where the job runs; leave it out")
 
 
 def _check_secrets(words: Sequence[str], spark: Sequence[str] = ()) -> None:
