@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from jobs.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     Reader = Callable[[str, Sequence[str]], Sequence["Option"]]
 
@@ -71,7 +71,7 @@ class Command:
 
     @property
     def files(self) -> tuple[str, ...]:
-        return tuple(value for name, value in self.options if name in TRAVELS and value and not _is_remote(value))
+        return tuple(value for name, value in self.options if name in TRAVELS and value and _here(value) is not None)
 
     def arguments(self, uploaded: Mapping[str, str]) -> tuple[str, ...]:
         """The program's arguments, each local path replaced by the URI it was uploaded to."""
@@ -92,8 +92,9 @@ def parse(words: Sequence[str], *, read: Reader, today: str) -> Command:
         raise UsageError(f"after -- comes a command of submit.sh ({' or '.join(PROGRAMS)}), not {list(words[:1])}")
     rest, spark = _parted(words[1:])
     _check_secrets(rest, spark)
-    command = Command(words[0], tuple(read(words[0], rest)), tuple(spark), today)
-    _check_secrets([value or "" for _, value in command.options])  # those of a configuration file
+    options = read(words[0], rest)
+    _check_secrets([value or "" for _, value in options])  # those of a configuration file
+    command = Command(words[0], tuple(_found(options)), tuple(spark), today)
     _check_places(command)
     _check_spark(command.spark)
     return command
@@ -119,12 +120,25 @@ def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
     return rest, spark
 
 
+def _found(options: Sequence[Option]) -> Iterator[Option]:
+    """The options, each local file that travels by its path, with the run date filled in where the program does."""
+    date = dict(options).get("--run-date")
+    for name, value in options:
+        if name in TRAVELS and value:
+            dated = value.replace("{run_date}", date) if date else value
+            yield name, _here(dated) or dated
+        else:
+            yield name, value
+
+
 def _check_places(command: Command) -> None:
     for name, value in command.options:
-        if name in REMOTE and value and not _is_remote(value):
-            raise UsageError(f"{name} {value} is on this machine, where EMR cannot reach it; copy it to s3:// first")
+        if value is None or (name in TRAVELS and _here(value) is not None):
+            continue
+        if name in (*TRAVELS, *REMOTE) and not re.match(r"s3a?://", value, re.IGNORECASE):
+            raise UsageError(f"{name} {value} is not in S3, where EMR can reach it; copy it to s3:// first")
     for path in command.files:
-        if not os.path.isfile(_local(path)):
+        if not os.path.isfile(path):
             raise UsageError(f"there is no file {path}")
 
 
@@ -148,15 +162,16 @@ def _check_secrets(words: Sequence[str], spark: Sequence[str] = ()) -> None:
         )
 
 
-def _is_remote(value: str) -> bool:
-    return "://" in value and not value.startswith("file://")
-
-
-def _local(path: str) -> str:
-    return path[len("file://") :] if path.startswith("file://") else path
+def _here(uri: str) -> str | None:
+    """The path of a file on this machine, spelt as the job itself takes it; None for what is elsewhere."""
+    path = re.sub(r"^file://(localhost)?(?=/)", "", uri, flags=re.IGNORECASE)
+    return None if re.match(r"[a-z][a-z0-9+.-]*://", path, re.IGNORECASE) else path
 
 
 def read_file(path: str) -> bytes:
-    """The contents of one of a command's local files."""
-    with open(_local(path), "rb") as file:
-        return file.read()
+    """The contents of one of a command's local files. Raises UsageError."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise UsageError(f"{path}: cannot be read ({error.strerror}); check the rights") from error

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from jobs.emr.staging import split
 from jobs.errors import ModelMismatchError, UsageError
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def check_model(uri: str, *, release: Release, store: Store) -> str | None:
 
     Returns a note where this launcher may not read the model, although the job's own role may; None when it fits.
     """
-    if not uri.startswith(("s3://", "s3a://")):
-        return f"the model {uri} cannot be looked at from here; the job itself will check it"
-    prefix = uri.replace("s3a://", "s3://", 1).rstrip("/") + "/metadata/"
+    prefix = f"s3://{'/'.join(split(uri))}".rstrip("/") + "/metadata/"
     try:
         parts = [name for name in store.list(prefix) if name.rpartition("/")[2].startswith("part-")]
         if not parts:

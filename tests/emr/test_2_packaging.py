@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -113,6 +113,9 @@ def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk
         pytest.param([], "command of submit.sh", id="nothing"),
         pytest.param([*SCORE, "--output", "out"], "copy it to s3://", id="local output"),
         pytest.param([*SCORE, "--input", "in.csv"], "copy it to s3://", id="local input"),
+        pytest.param([*SCORE, "--input", "FILE:///in.csv"], "copy it to s3://", id="local input as a URI"),
+        pytest.param([*SCORE, "--model", "hdfs:///model"], "copy it to s3://", id="a store that the job does not know"),
+        pytest.param([*SCORE, "--policy", "https://a/policy.json"], "copy it to s3://", id="a policy on the web"),
         pytest.param([*SCORE, "--schema", "absent.json"], "no file absent.json", id="absent file"),
         pytest.param([*SCORE, "--spark", "--master yarn"], "EMR decides", id="a master"),
         pytest.param([*SCORE, "--spark", "--conf spark.master=yarn"], "EMR decides", id="a master as a setting"),
@@ -141,6 +144,34 @@ def test_a_command_that_cannot_run_there_is_refused_here(
         (tmp_path / name).touch()
     with pytest.raises(UsageError, match=message):
         checked(tuple(words))
+
+
+@pytest.mark.parametrize(
+    "spelt", ["{here}/schema-{{run_date}}.json", "file://localhost{here}/s.json", "FILE://{here}/s.json"]
+)
+def test_a_local_file_is_found_by_every_spelling_that_the_job_itself_takes(
+    desk: Desk, tmp_path: Path, spelt: str
+) -> None:
+    for name in ("schema-2026-11-22.json", "s.json"):
+        (tmp_path / name).write_text('{"fields": [{"name": "other", "type": "string"}]}')
+    assert desk.run("serverless", command=[*SCORE, "--schema", spelt.format(here=tmp_path)]).exit_code == 0
+    [sent] = desk.machines.started
+    bucket, key = sent[sent.index("--schema") + 1].removeprefix("s3://").split("/", 1)
+    assert desk.s3.text(bucket, key) == (tmp_path / "s.json").read_text()
+
+
+def test_a_local_file_without_rights_is_refused(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = open
+
+    def without_rights(path: Any, *more: Any, **given: Any) -> Any:  # root may read everything
+        if path == "policy.json":
+            raise PermissionError(13, "Permission denied", path)
+        return opened(path, *more, **given)
+
+    monkeypatch.setattr("builtins.open", without_rights)
+    said = desk.run("serverless")
+    assert said.exit_code == 2
+    assert said.stderr == "emr: policy.json: cannot be read (Permission denied); check the rights\n"
 
 
 @pytest.mark.parametrize(
