@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Reader = Callable[[str, Sequence[str]], Sequence["Option"]]
 
-TRAVELS = ("--schema", "--policy")  # a local path here is uploaded
+TRAVELS = ("--schema", "--policy", "--py-files")  # a local path here is uploaded
 REMOTE = ("--input", "--model", "--output")  # these must already be where the cluster can reach them
 _SECRET = re.compile(r"(secret|password|passwd|token|access[._]?key|credential)", re.IGNORECASE)
 _SETTING = re.compile(
@@ -42,11 +42,12 @@ Option = tuple[str, "str | None"]
 
 @dataclass(frozen=True)
 class Command:
-    """A program and its options with the run date fixed; `files` are the local paths among them."""
+    """A program and its options with the run date fixed; `files` are the local paths among those and the `py_files`."""
 
     program: str
     options: tuple[Option, ...]
     spark: tuple[str, ...]
+    py_files: tuple[str, ...]  # modules of the model's own Python stages
     today: str
 
     def value(self, name: str) -> str | None:
@@ -71,7 +72,8 @@ class Command:
 
     @property
     def files(self) -> tuple[str, ...]:
-        return tuple(value for name, value in self.options if name in TRAVELS and value and _here(value) is not None)
+        named = [value for name, value in self.options if name in TRAVELS and value]
+        return tuple(file for file in (*named, *self.py_files) if _here(file) is not None)
 
     def arguments(self, uploaded: Mapping[str, str]) -> tuple[str, ...]:
         """The program's arguments, each local path replaced by the URI it was uploaded to."""
@@ -90,34 +92,40 @@ def parse(words: Sequence[str], *, read: Reader, today: str) -> Command:
     """
     if not words or words[0] not in PROGRAMS:
         raise UsageError(f"after -- comes a command of submit.sh ({' or '.join(PROGRAMS)}), not {list(words[:1])}")
-    rest, spark = _parted(words[1:])
-    _check_secrets(rest, spark)
+    rest, apart = _parted(words[1:])
+    spark = [word for text in apart["--spark"] for word in _settings(text)]
+    shipped = [_here(file) or file for text in apart["--py-files"][-1:] for file in text.split(",") if file]
+    _check_secrets([*rest, *shipped], spark)
     options = read(words[0], rest)
     _check_secrets([value or "" for _, value in options])  # those of a configuration file
-    command = Command(words[0], tuple(_found(options)), tuple(spark), today)
+    command = Command(words[0], tuple(_found(options)), tuple(spark), tuple(shipped), today)
     _check_places(command)
     _check_spark(command.spark)
     return command
 
 
-def _parted(words: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The words for the program; and what --spark says to spark-submit, which submit.sh takes out here too."""
+def _parted(words: Sequence[str]) -> tuple[list[str], dict[str, list[str]]]:
+    """The words for the program; and the values of the options that submit.sh takes out for spark-submit here too."""
     rest: list[str] = []
-    spark: list[str] = []
+    apart: dict[str, list[str]] = {"--spark": [], "--py-files": []}
     left = iter(words)
     for word in left:
         name, equals, value = word.partition("=")
-        if name != "--spark":
+        if name not in apart:
             rest.append(word)
             continue
-        settings = value if equals else next(left, None)
-        if settings is None:
+        taken = value if equals else next(left, None)
+        if taken is None:
             raise UsageError(f"{name} needs a value")
-        try:
-            spark += shlex.split(settings)
-        except ValueError as error:  # not echoed: it may hold a credential
-            raise UsageError("--spark: a quote is not closed") from error
-    return rest, spark
+        apart[name].append(taken)
+    return rest, apart
+
+
+def _settings(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:  # not echoed: it may hold a credential
+        raise UsageError("--spark: a quote is not closed") from error
 
 
 def _found(options: Sequence[Option]) -> Iterator[Option]:
@@ -132,7 +140,7 @@ def _found(options: Sequence[Option]) -> Iterator[Option]:
 
 
 def _check_places(command: Command) -> None:
-    for name, value in command.options:
+    for name, value in (*command.options, *(("--py-files", file) for file in command.py_files)):
         if value is None or (name in TRAVELS and _here(value) is not None):
             continue
         if name in (*TRAVELS, *REMOTE) and not re.match(r"s3a?://", value, re.IGNORECASE):
@@ -147,6 +155,10 @@ def _check_spark(words: Sequence[str]) -> None:
         for name in (word, *_SETTING.findall(word)):
             if name in ("--master", "--deploy-mode", "spark.master", "spark.submit.deployMode"):
                 raise UsageError(f"{name} in --spark: EMR decides where the job runs; leave it out")
+            if name in ("--py-files", "spark.submit.pyFiles"):
+                raise UsageError(
+                    f"{name} in --spark would take the place of the job's own code; give --py-files outside it"
+                )
 
 
 def _check_secrets(words: Sequence[str], spark: Sequence[str] = ()) -> None:

@@ -25,7 +25,7 @@ class Prepared:
     release: Release
     arguments: tuple[str, ...]
     entry: str
-    code: str
+    py_files: str
     archives: tuple[str, ...]
     uploads: dict[str, package.Artefact]
     key: str
@@ -44,7 +44,7 @@ class Prepared:
             name=attempt.name,
             entry=self.entry,
             arguments=arguments,
-            py_files=self.code,
+            py_files=self.py_files,
             archives=self.archives,
             release=self.release,
             spark=self.command.spark,
@@ -66,15 +66,16 @@ def prepare(
     def uri(artefact: package.Artefact) -> str:
         return f"{staging.rstrip('/')}/{artefact.path}"
 
-    arguments = command.arguments({path: uri(artefact) for path, artefact in files.items()})
+    sent = {path: uri(artefact) for path, artefact in files.items()}
+    arguments, shipped = command.arguments(sent), [sent.get(file, file) for file in command.py_files]
     travelling = [code, entry, *archives]
     return Prepared(
         command=command,
         release=release,
         arguments=arguments,
         entry=uri(entry),
-        code=uri(code),
+        py_files=",".join([uri(code), *shipped]),
         archives=tuple(uri(archive) for archive in archives),
         uploads={uri(artefact): artefact for artefact in (*travelling, *files.values())},
-        key=record.run_key(command, arguments, [artefact.sha256 for artefact in travelling]),
+        key=record.run_key(command, arguments, [*shipped, *(artefact.sha256 for artefact in travelling)]),
     )

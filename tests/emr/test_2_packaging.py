@@ -124,6 +124,12 @@ def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk
         pytest.param(["score", "--spark", "--conf 'a"], "^--spark: a quote is not closed$", id="an open quote"),
         pytest.param([*SCORE, "stray"], r"extra argument \(stray\); see \./submit\.sh score --help$", id="stray word"),
         pytest.param(["score", "--output"], "'--output' requires an argument", id="no value"),
+        pytest.param([*SCORE, "--py-files", "a.py"], "no file a.py", id="an absent module"),
+        pytest.param([*SCORE, "--py-files", "hdfs:///a.py"], "copy it to s3://", id="a module elsewhere"),
+        pytest.param([*SCORE, "--spark", "--py-files a.py"], "give --py-files outside it", id="modules for Spark"),
+        pytest.param(
+            [*SCORE, "--spark", "--conf spark.submit.pyFiles=a"], "give --py-files", id="modules in a setting"
+        ),
         pytest.param(["score", "--spark"], "--spark needs a value", id="no settings"),
         pytest.param(["score", *SCORE[3:]], "Missing option '--model'", id="no model"),
         pytest.param([*SCORE, "--inputs", "s3://a"], "No such option: --inputs", id="unknown option"),
@@ -286,6 +292,21 @@ def test_extra_packages_are_sent_with_the_job(desk: Desk, tmp_path: Path) -> Non
     assert desk.emr("run", *TARGETS["serverless"], "--requirements", "stage.txt", "--", *SCORE).exit_code == 0
     [sent] = desk.cloud.sent("StartJobRun")
     assert "extras.tar.gz#extras" in sent["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"]
+
+
+def test_modules_of_the_models_own_stages_travel_beside_the_jobs_code(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "stages.py").write_text("ANSWER = 42\n")
+    words = [*SCORE, "--py-files", "absent.py", "--py-files", f"file://{tmp_path}/stages.py,s3://data/more.zip"]
+    first = desk.run("serverless", command=words)
+    assert first.exit_code == 0
+    [sent] = desk.cloud.sent("StartJobRun")
+    settings = sent["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"].split()
+    [shipped] = [word.partition("=")[2].split(",") for word in settings if word.startswith("spark.submit.pyFiles=")]
+    assert [uri.rpartition("/")[2] for uri in shipped] == ["nightly-actions.zip", "stages.py", "more.zip"]
+    assert desk.s3.text(*shipped[1].removeprefix("s3://").split("/", 1)) == "ANSWER = 42\n"
+    assert "--py-files" not in sent["jobDriver"]["sparkSubmit"]["entryPointArguments"]
+    (tmp_path / "stages.py").write_text("ANSWER = 43\n")
+    assert desk.run("serverless", command=words).key != first.key, "another module is another run"
 
 
 def test_training_travels_too_with_no_option_that_it_does_not_have(desk: Desk, tmp_path: Path) -> None:
