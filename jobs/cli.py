@@ -10,7 +10,7 @@ from typing import Any, Optional
 import click
 from click.core import ParameterSource
 
-from jobs import program
+from jobs import config, program
 
 EXAMPLE = """\b
 Example:
@@ -90,7 +90,7 @@ OPTIONS: list[click.Parameter] = [
         ["--config"],
         is_eager=True,
         expose_value=False,
-        callback=program.config_option,
+        callback=config.option,
         metavar="FILE",
         help="JSON file of these options.",
     ),
@@ -114,7 +114,7 @@ TRAIN: list[click.Parameter] = [
         ["--config"],
         is_eager=True,
         expose_value=False,
-        callback=program.config_option,
+        callback=config.option,
         metavar="FILE",
         help="JSON of these options.",
     ),

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, Optional
 
 import click
 
-from jobs import documents, jvm
+from jobs import jvm
 from jobs.errors import InputRefusedError, JobError, UsageError
 from jobs.handoff.storage import storage_for
 
@@ -160,24 +160,3 @@ def first_line(error: BaseException) -> str:
     """The first line of an error's text that says something."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:500] if lines else type(error).__name__
-
-
-def config_option(context: click.Context, _: click.Parameter, path: Optional[str]) -> Optional[str]:
-    """Callback for `--config FILE`: a JSON object of the command's own option names; the command line wins."""
-    if path is None:
-        return None
-    found = documents.load(path, "--config")
-    if not isinstance(found, dict):
-        raise UsageError(f"--config {path}: must be a JSON object of option names and values")
-    named = {str(key).replace("-", "_"): value for key, value in found.items()}
-    allowed = {parameter.name for parameter in context.command.params if parameter.name != "config"}
-    if len(named) < len(found):
-        raise UsageError(f"--config {path}: an option stands there twice, with _ and with -; keep one")
-    unknown = sorted(set(named) - allowed)
-    if unknown:
-        raise UsageError(f"--config {path}: no option {unknown[0]!r}; use {', '.join(sorted(filter(None, allowed)))}")
-    several = {parameter.name for parameter in context.command.params if parameter.multiple}
-    context.default_map = {
-        name: [value] if name in several and isinstance(value, str) else value for name, value in named.items()
-    }
-    return path

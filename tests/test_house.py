@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.runs import REPO
 
-SHARED = {"program", "cli"}
+SHARED = {"program", "cli", "config"}
 PROGRAMS = {"score", "train", "launch", "ahead", *SHARED}
 LAYERS = {
     "errors": set[str](),
@@ -17,9 +17,10 @@ LAYERS = {
     "handoff": {"handoff", "contract", "errors"},
     "emr": {"emr", "documents", "errors"},
     # what the programs share: manners, no rows
-    "program": {"handoff", "documents", "errors", "jvm"},
+    "program": {"handoff", "errors", "jvm"},
+    "config": {"documents", "errors"},
     # read before PySpark is loaded, so nothing that loads it
-    "cli": {"program"},
+    "cli": {"program", "config"},
     "jvm": {"errors"},
 }
 FILES = sorted((REPO / "jobs").rglob("*.py"))

@@ -55,7 +55,8 @@ Memory is measured, not tested: `make bench-memory` writes [benchmarks/MEMORY.md
   that some earlier program could not decode.
 - `escape_formulas` in the policy neutralises text cells of actions.csv. Cells of rejects.csv stay as they came, so that they
   can be corrected and fed back: do not open that file of an untrusted sender in a spreadsheet.
-- `_lock.json` of a run that died lapses at once when the same machine finds its process gone; else the next run, two minutes later or more, watches it for one more.
+- `_lock.json` of a run that died lapses at once when the same machine finds its process gone; else the next run that begins
+  two minutes later or more watches it for one more.
 """
 
 
