@@ -10,8 +10,7 @@ from typing import Any, Optional
 import click
 
 from jobs import cli, jvm, program
-from jobs.handoff import inputs
-from jobs.handoff.uris import scheme_of
+from jobs.handoff import inputs, uris
 
 
 def size_of(arguments: list[str]) -> Optional[int]:
@@ -19,10 +18,11 @@ def size_of(arguments: list[str]) -> Optional[int]:
     # resilient: what is wrong with it, and --help, are for the program
     command = click.Command("score", params=cli.OPTIONS)
     said = command.make_context("score", [*arguments], resilient_parsing=True).params
-    uris = tuple(uri.replace("{run_date}", said["run_date"]) for uri in said["input"])
-    if any(scheme_of(uri) not in ("", "file") for uri in uris):
+    given = tuple(uri.replace("{run_date}", said["run_date"]) for uri in said["input"])
+    uris.check(("input", uri) for uri in given)  # an empty one would be the folder in which this runs, and all below it
+    if any(uris.scheme_of(uri) not in ("", "file") for uri in given):
         return None
-    return inputs.find(uris).unpacked
+    return inputs.find(given).unpacked
 
 
 def score() -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ from jobs import cli, program
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed, Options
 from jobs.errors import HandOffError, InputRefusedError
-from jobs.handoff import apart, inputs
+from jobs.handoff import apart, inputs, uris
 from jobs.handoff.manifest import Table
 from jobs.handoff.publish import ACTIONS, REJECTS, Steps, Wanted
 from jobs.handoff.run import Run, starting
@@ -158,6 +158,7 @@ def hand_over(rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Fut
 def score(options: Options) -> Mapping[str, Any]:
     """The whole run, from the agreement to the published folder; returns the summary. Raises `JobError`s."""
     steps = Steps()
+    uris.check(options.named_uris)
     apart.check(options.inputs, options.output, options.run_date)
     texts = {name: inputs.text_of(getattr(options, name), name) for name in ("schema", "policy")}
     schema = table_schema.parse(texts["schema"], options.schema)

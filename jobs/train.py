@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs import cli, program
 from jobs.contract import table_schema
 from jobs.errors import InputRefusedError, UsageError
-from jobs.handoff import inputs
+from jobs.handoff import inputs, uris
 from jobs.handoff.storage import before_spark, storage_for
 from jobs.scoring import read, session, sql, validate
 
@@ -51,6 +51,7 @@ def baseline(predicted: DataFrame, columns: list[str]) -> dict[str, Any]:
 
 def train(*, input: str, schema: str, label: str, features: str, model: str) -> Mapping[str, Any]:
     """Fit `label` on `features` by least squares; saves the `PipelineModel` and, beside it, its baseline."""
+    uris.check((("input", input), ("schema", schema), ("model", model)))
     agreed = with_label(table_schema.parse(inputs.text_of(schema, "schema"), schema), label)
     wanted = [name.strip() for name in features.split(",")]
     strangers = [name for name in wanted if name not in agreed.names]

@@ -1,6 +1,5 @@
 """What one run was asked to do, and what it is held to."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,6 @@ from jobs.contract.policy import Policy
 from jobs.contract.preflight import Needs
 from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import TableSchema
-from jobs.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,6 @@ class Options:
             return uri.replace("{run_date}", date)
 
         uris = {name: dated(values[name]) for name in ("model", "schema", "policy", "output")}
-        if any(re.match(r"s3a?://[^/]*[:@]", uri, re.IGNORECASE) for uri in (*uris.values(), *values["input"])):
-            # not echoed: it would be logged, and stand in the manifest
-            raise UsageError(
-                "an S3 URI holds credentials; give s3://bucket/key, and credentials by the AWS environment"
-            )
         return cls(
             **uris,
             inputs=tuple(map(dated, values["input"])),
@@ -51,6 +44,12 @@ class Options:
             force=bool(values["force"]),
             dry_run=bool(values["dry_run"]),
         )
+
+    @property
+    def named_uris(self) -> tuple[tuple[str, str], ...]:
+        """Every URI, with the name of its option."""
+        named = {name: getattr(self, name) for name in ("model", "schema", "policy", "output")}
+        return (*named.items(), *(("input", uri) for uri in self.inputs))
 
     @property
     def spark_uris(self) -> tuple[str, ...]:

@@ -2,6 +2,46 @@
 
 import fnmatch
 import re
+from collections.abc import Iterable
+
+from jobs.errors import UsageError
+
+
+def check(given: Iterable[tuple[str, str]]) -> None:
+    """Hold each URI of a command, given with its option's name, to naming one place: the same to this job, Spark and S3.
+
+    Raises `UsageError`.
+    """
+    for option, uri in given:
+        if re.match(r"s3a?:/+[^/]*[:@]", uri, re.IGNORECASE):
+            # not echoed: it would be logged, and stand in the manifest
+            raise UsageError(
+                f"--{option}: an S3 URI holds credentials; give s3://bucket/key, and credentials by the AWS environment"
+            )
+        if problem := _problem(uri):
+            raise UsageError(f"--{option} {uri!r}: {problem}")
+
+
+def _problem(uri: str) -> str:
+    """What is wrong with the URI, and the cure; empty if nothing is."""
+    if not uri:
+        return "is empty; give a path or a URI"
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/(?!/)", uri):
+        return f"has one slash; give file:///path or s3://bucket/key, or ./{uri} for a path of that name"
+    if re.match(r"file://(?!(localhost)?/)", uri, re.IGNORECASE):
+        return "names another machine; give file:///path, with three slashes, or the path alone"
+    if scheme_of(uri) in ("s3", "s3a"):
+        if not uri.partition("://")[2].partition("/")[0]:
+            return "has no bucket; give s3://bucket/key"
+        if is_folded(uri):
+            return "Spark and S3 take it for different names; leave out empty parts, . and .. of its key"
+    return ""
+
+
+def is_folded(uri: str) -> bool:
+    """Whether Hadoop takes parts out of an S3 URI's key, as of a path: to S3 they belong to the name."""
+    key = uri.partition("://")[2].partition("/")[2]
+    return bool(key) and not {"", ".", ".."}.isdisjoint(key.removesuffix("/").split("/"))
 
 
 def scheme_of(uri: str) -> str:
