@@ -13,7 +13,7 @@ from jobs.contract.header import Layout
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import InputRefusedError, UsageError
 from jobs.handoff.storage import FileInfo, Storage, storage_for
-from jobs.handoff.uris import fixed_root, is_hidden, scheme_of
+from jobs.handoff.uris import fixed_root, is_folded, is_hidden, scheme_of
 
 # endings that promise something this job does not read; anything else is taken for CSV
 # (Hadoop unpacks .gz, and takes .GZ for text)
@@ -107,6 +107,10 @@ def find(uris: tuple[str, ...]) -> Inputs:
             raise InputRefusedError(f"{file.uri!a}: its name is not UTF-8; rename it")
         if scheme_of(file.uri) == "" and ":" in file.uri:
             raise InputRefusedError(f"{file.uri}: Hadoop reads no file with a colon in its path; rename it")
+        if scheme_of(file.uri) and is_folded(file.uri):
+            raise InputRefusedError(
+                f"{file.uri}: Spark would read another object, without the empty part of its key; rename it"
+            )
         if match := UNREADABLE.search(file.uri):
             raise InputRefusedError(f"{file.uri}: {match[0]} files are not read; give CSV (plain or .gz) or Parquet")
     return Inputs(tuple(files[uri] for uri in sorted(files)), tuple(hidden))

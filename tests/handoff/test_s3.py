@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from jobs.errors import UsageError
-from jobs.handoff import apart
+from jobs.errors import InputRefusedError, UsageError
+from jobs.handoff import apart, inputs
 from jobs.handoff.publish import Steps
 from jobs.handoff.s3 import S3Storage
 from jobs.handoff.storage import FileInfo
@@ -273,6 +273,14 @@ def test_listing_lock_and_status_mean_the_same_as_on_a_disk(store: Any, bucket: 
         storage.read(f"{root}/none")
     storage.delete(f"{root}/in")
     assert keys(store, bucket, "in") == {"in2/d.csv": 2}
+
+
+@pytest.mark.parametrize("key", ["in//a.csv", "in/b//c/a.csv"])
+def test_an_object_that_spark_would_take_for_another_is_refused(key: str, store: Any, bucket: str) -> None:
+    for one in ("in/a.csv", key):
+        store.put_object(Bucket=bucket, Key=one, Body=b"id,x\n1,2\n")
+    with pytest.raises(InputRefusedError, match=f"{key}: Spark would read another object"):
+        inputs.find((f"s3://{bucket}/in",))
 
 
 @pytest.mark.parametrize("output", ["", "s3://shop/out?", "s3a://shop/*/out", "s3://shop/o[u]t"])
