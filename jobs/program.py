@@ -15,6 +15,7 @@ import click
 
 from jobs import jvm
 from jobs.errors import InputRefusedError, JobError, UsageError
+from jobs.handoff import outcome
 from jobs.handoff.storage import storage_for
 
 INTERRUPTED = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -39,8 +40,12 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
         signal.signal(number, _interrupt)
 
     def whole() -> Mapping[str, Any]:
-        _find_shipped_modules()
-        return work()
+        try:
+            _find_shipped_modules()
+            return work()
+        finally:  # how it has ended is told to the end
+            for number in (*INTERRUPTED, signal.SIGALRM):
+                signal.signal(number, signal.SIG_IGN)
 
     _exit(*ended(whole))
 
@@ -126,8 +131,9 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
         print(f"error: {told}", file=sys.stderr)
         return error.exit_code, {"status": "failed", "error": told}
     except (Interrupted, KeyboardInterrupt) as stop:
-        print("error: interrupted; nothing was published", file=sys.stderr)
-        return getattr(stop, "exit_code", 130), {"status": "failed", "error": "interrupted"}
+        told = f"interrupted; {outcome.told()}"
+        print(f"error: {told}", file=sys.stderr)
+        return getattr(stop, "exit_code", 130), {"status": "failed", "error": told}
     except Exception as error:
         traceback.print_exc()
         print(f"error: unexpected: {type(error).__name__}: {first_line(error)}", file=sys.stderr)

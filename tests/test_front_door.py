@@ -172,6 +172,19 @@ def test_a_signal_is_not_lost_where_exceptions_are(
     assert "went" not in ended.stdout
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_comes_when_all_is_done_changes_nothing(tmp_path: Path, number: int) -> None:
+    (tmp_path / "program.py").write_text(
+        "import signal\nfrom jobs import program\nclass Told(dict):\n"
+        f" def items(self):\n  signal.raise_signal({int(number)})\n  return super().items()\n"
+        "program.run(lambda: Told(status='published'))"
+    )
+    command = [sys.executable, str(tmp_path / "program.py")]
+    env = {**os.environ, "PYTHONPATH": str(REPO)}
+    ended = run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, '{"status": "published"}\n', "")
+
+
 def test_what_is_known_ahead_of_the_input_is_its_size(tmp_path: Path) -> None:
     for name, size in {"a-2026-11-22.csv": 30, "b-2026-11-22.csv": 12, "c-2026-11-21.csv": 5}.items():
         (tmp_path / name).write_bytes(b"x" * size)

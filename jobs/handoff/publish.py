@@ -13,7 +13,7 @@ from datetime import datetime, timezone
 from typing import Any, Optional
 
 from jobs.errors import HandOffError
-from jobs.handoff import manifest
+from jobs.handoff import manifest, outcome
 from jobs.handoff.lock import OutputLock
 from jobs.handoff.manifest import Table
 from jobs.handoff.storage import FileInfo, Storage
@@ -82,6 +82,7 @@ class Publication:
         created = datetime.now(timezone.utc).isoformat(timespec="seconds")
         document = manifest.package(self._run_id, created, resources, extra)
         self._lock.check()  # assembling may take long, and the machine may have slept
+        outcome.publishing(final, join(final, manifest.NAME))
         if not self._storage.create(join(build, manifest.NAME), document):
             raise HandOffError(f"{final}: another run has published there meanwhile; run again")
         self._steps.done("manifest", "manifest written")

@@ -4,10 +4,12 @@ import hashlib
 import io
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ import pytest
 from jobs.errors import HandOffError, RunUnderWayError, UsageError
 from jobs.handoff import apart, storage
 from jobs.handoff.lock import OutputLock
+from jobs.handoff.publish import Steps
 from jobs.handoff.storage import LocalStorage
 from jobs.handoff.tally import Assembled
+from jobs.program import Interrupted
+from jobs.scoring import session
 from tests.support.runs import Score, environment
 
 
@@ -48,6 +53,33 @@ def test_the_hash_is_of_what_was_written_not_of_what_was_to_be(tmp_path: Path, m
     made = LocalStorage().assemble(b"x\n", parts, str(tmp_path / "made"))
     assert (tmp_path / "made").read_bytes() == b"x\na,c\n"
     assert made == Assembled(6, 2, hashlib.sha256(b"x\na,c\n").hexdigest())
+
+
+@pytest.mark.parametrize("step", ["score", "manifest", "rename", "latest"])
+def test_an_interruption_says_whether_the_run_is_published(
+    step: str, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = Steps.done
+
+    def interrupted(steps: Steps, name: str, said: str) -> None:
+        done(steps, name, said)
+        if name == step:
+            raise Interrupted(signal.SIGTERM)
+
+    rows(tmp_path / "in.csv", 3)
+    with monkeypatch.context() as patched:
+        patched.setattr(session, "ended_by_signals", lambda _: nullcontext())  # this Spark is for others too
+        patched.setattr(Steps, "done", interrupted)
+        ended = plain(input=tmp_path / "in.csv")
+    assert ended.code == 143, ended.stderr
+    published = (tmp_path / "out" / "2026-11-22" / "datapackage.json").exists()
+    assert published == (step in ("rename", "latest"))
+    where = f"{tmp_path}/out/2026-11-22 is published; run again, which sets latest.json if that does not name it yet"
+    assert ended.error == f"error: interrupted; {where if published else 'nothing was published'}"
+    assert ended.error == f"error: {ended.summary['error']}"
+    again = plain(input=tmp_path / "in.csv")
+    assert again.summary["status"] == ("nothing-to-do" if published else "published")
+    assert json.loads((tmp_path / "out" / "latest.json").read_text())["run_id"] == "2026-11-22"
 
 
 def test_the_manifest_describes_both_files_and_frictionless_finds_them_valid(plain: Score, tmp_path: Path) -> None:
