@@ -10,7 +10,12 @@ spark_version=${NIGHTLY_SPARK:-3.5}
 venv=$here/.venv
 [[ $spark_version == 3.5 ]] || venv=$here/.venv-spark-$spark_version
 
-say() { echo "submit.sh: $*" >&2; }
+say() { echo "submit.sh: $*" >&2 || true; } # whoever should hear it may be gone
+
+# else the next file that is opened, by whatever program, would be its stdout: what is printed would be written into it
+true >&2 || exec 2>/dev/null # its own complaint goes nowhere
+{ true 3<&0; } 2>/dev/null || exec </dev/null
+{ true 3>&1; } 2>/dev/null || { say "stdout is closed; the summary will not be seen"; exec >/dev/null; }
 
 is_java_17() { # the file by which a Java tells its version is there at once; starting it takes longer than all else here
   local path

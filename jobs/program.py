@@ -1,5 +1,6 @@
 """The manners that the programs share: one line an error, one exit code a kind, one JSON line on stdout."""
 
+import io
 import json
 import logging
 import os
@@ -8,6 +9,7 @@ import stat
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn, Optional
 
@@ -32,9 +34,20 @@ class Interrupted(BaseException):
         self.exit_code = INTERRUPTED.get(signal.Signals(number), 1)
 
 
+class _Unheeded(io.FileIO):
+    """A stream that nobody may be reading, or whose disk is full: no run fails for what it says there."""
+
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
 def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     """Do `work`, print its summary as the one line on stdout, and exit with what it ended in."""
-    _part_stderr_from_stdout()
+    said = io.BufferedWriter(_Unheeded(_stderr_apart_from_stdout(), "w", closefd=False))
+    sys.stderr = io.TextIOWrapper(said, encoding=sys.stderr.encoding, errors="backslashreplace", line_buffering=True)
     sys.unraisablehook = _raise_again
     for number in INTERRUPTED:
         signal.signal(number, _interrupt)
@@ -63,8 +76,11 @@ def end_at_once(number: int, _: Optional[FrameType]) -> None:
 def _exit(code: int, summary: Mapping[str, Any]) -> NoReturn:
     if _Status.uri:
         _report(_Status.uri, code, summary)
-    if summary:
-        print(json.dumps(summary, ensure_ascii=False), flush=True)
+    try:
+        if summary:
+            print(json.dumps(summary, ensure_ascii=False), flush=True)
+    except Exception as error:  # the same
+        print(f"warning: the summary could not be written to stdout: {first_line(error)}", file=sys.stderr)
     sys.stderr.flush()
     jvm.given_up()
     # not sys.exit: py4j's threads may wait for a JVM that a signal has already ended
@@ -90,17 +106,15 @@ def _report(uri: str, code: int, summary: Mapping[str, Any]) -> None:
         print(f"warning: no status was left at {uri}: {first_line(error)}", file=sys.stderr)
 
 
-def _part_stderr_from_stdout() -> None:
-    """spark-submit sends a Python driver's stderr to its own stdout; take the one it was given itself."""
-    if "PYSPARK_GATEWAY_PORT" not in os.environ:
-        return
-    given = f"/proc/{os.getppid()}/fd/2"
-    try:
-        # a file, as in a YARN container, cannot be shared: one writer would overwrite the other
-        if not stat.S_ISREG(os.stat(given).st_mode):
-            sys.stderr = open(given, "w", buffering=1)  # noqa: SIM115
-    except OSError:
-        return  # no /proc, or not ours to open: the streams stay mixed, as spark-submit made them
+def _stderr_apart_from_stdout() -> int:
+    """spark-submit sends a Python driver's stderr to its own stdout; the descriptor of the one it was given itself."""
+    if "PYSPARK_GATEWAY_PORT" in os.environ:
+        given = f"/proc/{os.getppid()}/fd/2"
+        with suppress(OSError):  # no /proc, or not ours to open: the streams stay mixed, as spark-submit made them
+            # a file, as in a YARN container, cannot be shared: one writer would overwrite the other
+            if not stat.S_ISREG(os.stat(given).st_mode):
+                return os.open(given, os.O_WRONLY)
+    return sys.stderr.fileno()
 
 
 def _find_shipped_modules() -> None:

@@ -9,8 +9,9 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from subprocess import Popen, run
+from subprocess import DEVNULL, PIPE, Popen, run
 from typing import Any
 
 import pytest
@@ -140,10 +141,50 @@ def test_of_the_jvm_begun_ahead_nothing_is_left(
     if interrupted:
         assert ended.error == "error: interrupted; nothing was published"
     assert list((tmp_path / "tmp").iterdir()) == []
-    with pytest.raises(ProcessLookupError):  # noqa: PT012 - it has let go of the streams, and is gone a moment later
+    are_gone(process)
+
+
+def are_gone(process: "Popen[Any]") -> None:
+    """Hold all processes that `process` has led to ending: they have let go of the streams, and are gone a moment later."""
+    with pytest.raises(ProcessLookupError):  # noqa: PT012
         for _ in range(200):
             os.killpg(process.pid, 0)
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "streams",
+    [">/dev/full 2>/dev/full", "<&- >&- 2>&-", "2>&1 | head -1; exit ${PIPESTATUS[0]}"],
+    ids=["full-disk", "closed", "reader-gone"],
+)
+def test_a_run_that_nobody_hears_publishes_and_leaves_no_process(plain: Score, tmp_path: Path, streams: str) -> None:
+    (tmp_path / "in.csv").write_text(FIVE)
+    line = plain.arguments({**plain.defaults, "input": tmp_path / "in.csv", "output": tmp_path / "out"})
+    command = ["bash", "-c", f'"$0" "$@" {streams}', str(REPO / "submit.sh"), "score", *line]
+    process = Popen(command, env=environment(), stdout=DEVNULL, start_new_session=True)
+    try:
+        assert process.wait(300) == 0
+        are_gone(process)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert len(list(tmp_path.glob("out/*/actions.csv"))) == 1
+    assert sorted(path.name for path in (tmp_path / "out").iterdir())[1:] == ["latest.json"]
+
+
+def test_a_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("from jobs import program\nprogram.run(lambda: {'status': 'published'})")
+    with open("/dev/full", "w") as full:
+        command, env = [sys.executable, str(tmp_path / "program.py")], {**os.environ, "PYTHONPATH": str(REPO)}
+        ended = run(command, stdout=full, stderr=PIPE, text=True, timeout=60, check=False, env=env)
+    told = "warning: the summary could not be written to stdout: [Errno 28] No space left on device\n"
+    assert (ended.returncode, ended.stderr) == (0, told)
+
+
+def test_a_closed_stdout_is_told() -> None:
+    command = ["bash", "-c", '"$0" score --help >&-', str(REPO / "submit.sh")]
+    ended = run(command, stderr=PIPE, text=True, timeout=60, check=False, env=environment())
+    assert (ended.returncode, ended.stderr) == (0, "submit.sh: stdout is closed; the summary will not be seen\n")
 
 
 # what NumPy and a finalizer do with an exception that comes while they are at work
