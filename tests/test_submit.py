@@ -1,0 +1,86 @@
+"""What submit.sh itself does, before the program that it starts: no Spark runs here."""
+
+import os
+import shutil
+from pathlib import Path
+from subprocess import run
+
+import pytest
+
+from tests.support.runs import REPO, environment, environment_of_spark, finished, start
+
+
+def told_by(path: Path) -> Path:
+    """A program in the place of another, that prints its arguments and Spark's, a line each."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text('#!/bin/sh\nprintf "%s\\n" "$@" "spark: $PYSPARK_SUBMIT_ARGS"\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_settings_of_spark_and_shipped_modules_may_be_given_in_several_options_and_forms(tmp_path: Path) -> None:
+    told_by(tmp_path / "bin" / "spark-submit")
+    given = ["--spark", "--master yarn", "--force", "--spark=--conf 'a=b c' --num-executors=2", "--input", "x"]
+    shipped = ["--py-files=a.py,b.zip", "--py-files", "c.py"]
+    ended = finished(start("score", *given, *shipped, env=environment(SPARK_HOME=str(tmp_path))), Path())
+    assert ended.code == 0, ended.stderr
+    spark = ["--py-files", "a.py,b.zip,c.py", "--master", "yarn", "--conf", "a=b c", "--num-executors=2"]
+    assert ended.stdout.splitlines()[:-1] == [*spark, str(REPO / "jobs/score.py"), "--force", "--input", "x"]
+
+
+@pytest.mark.parametrize(
+    ("config", "given", "wanted"),
+    [
+        ('{"input": "s3://b/in"}', ["--config", "night.json"], True),
+        ('{"input": "s3://b/in"}', ["--config=night.json"], True),
+        (r'{"input": "s3:\/\/b\/in"}', ["--config", "night.json"], True),
+        ("{}", ["--input", "S3A://b/in"], True),
+        ("{}", ["--input=S3://b/in", "--config=night.json"], True),
+        ('{"input": "in/s3"}', ["--config=night.json", "--output", "s3:"], False),
+    ],
+)
+def test_what_s3_needs_is_there_however_its_uri_is_written(
+    config: str, given: list[str], wanted: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "night.json").write_text(config)
+    monkeypatch.chdir(tmp_path)
+    env = environment(PYSPARK_PYTHON=str(told_by(tmp_path / "python")), NIGHTLY_ARCHIVE_TO="none is made")
+    ended = finished(start("train", *given, env=env), Path())
+    assert ended.code == 0, ended.stderr
+    assert ("spark.driver.extraClassPath=" in ended.stdout.splitlines()[-1]) == wanted
+
+
+def test_a_spark_home_without_spark_is_told(tmp_path: Path) -> None:
+    ended = finished(start("score", "--help", env=environment(SPARK_HOME=str(tmp_path))), Path())
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.error.startswith(f"error: SPARK_HOME: there is no {tmp_path}/bin/spark-submit; correct it")
+
+
+def test_it_finds_its_own_folder_behind_a_link_and_whatever_cdpath_says(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "score").symlink_to("../submit.sh")
+    (tmp_path / "submit.sh").symlink_to(REPO / "submit.sh")
+    (tmp_path / "here").symlink_to(REPO)
+    env = environment(CDPATH=str(tmp_path))
+    for command in (["bin/score"], ["bash", "here/submit.sh"]):
+        ended = run([*command, "score", "--help"], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ended.stdout.startswith("Usage: ./submit.sh score")
+
+
+def test_where_the_environment_is_not_ours_to_write_no_archive_is_made(tmp_path: Path) -> None:
+    shutil.copy(REPO / "submit.sh", tmp_path)
+    venv = tmp_path / environment_of_spark()
+    venv.mkdir()
+    for folder, names in ((tmp_path, ["jobs", "requirements"]), (venv, os.listdir(REPO / venv.name))):
+        for name in names:
+            if not name.endswith(".jsa"):
+                (folder / name).symlink_to((REPO if folder == tmp_path else REPO / venv.name) / name)
+    python = told_by(tmp_path / "python")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mktemp").write_text("#!/bin/sh\nexit 1\n")  # as root may write everywhere
+    (tmp_path / "bin" / "mktemp").chmod(0o755)
+    env = environment(PATH=f"{tmp_path}/bin:{os.environ['PATH']}", PYSPARK_PYTHON=str(python))
+    ended = finished(start("train", env=env, repo=tmp_path), Path())
+    assert (ended.code, ended.stderr) == (0, "")
+    assert not list(venv.glob("*.jsa"))
