@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+import botocore.session
+from botocore.validate import ParamValidator
+
 from jobs import documents
 from jobs.emr import release as releases
 from jobs.emr.request import Call, Job, Snapshot
@@ -38,6 +41,7 @@ def read_spec(path: str) -> dict[str, Any]:
         raise UsageError(
             f"--cluster-spec {path} has {', '.join(sorted(taken))}, which the launcher writes; leave it out"
         )
+    _check_types(spec, path)
     instances = spec["Instances"]
     if instances.get("KeepJobFlowAliveWhenNoSteps") or instances.get("TerminationProtected"):
         raise UsageError(
@@ -45,6 +49,14 @@ def read_spec(path: str) -> dict[str, Any]:
             "KeepJobFlowAliveWhenNoSteps and TerminationProtected, or use --cluster-id for one that stays"
         )
     return spec
+
+
+def _check_types(spec: dict[str, Any], path: str) -> None:
+    """Against the service's own description: what does not fit would be found out only when it is sent."""
+    wanted: Any = botocore.session.get_session().get_service_model("emr").operation_model("RunJobFlow").input_shape
+    found = ParamValidator().validate({**spec, "Name": "", "Steps": []}, wanted)
+    if found.has_errors():
+        raise UsageError(f"--cluster-spec {path}: {found.generate_report().splitlines()[0]}; correct it")
 
 
 class Cluster:
@@ -77,7 +89,7 @@ class Cluster:
         parameters["Instances"]["KeepJobFlowAliveWhenNoSteps"] = False
         parameters.setdefault("Applications", [{"Name": "Hadoop"}, {"Name": "Spark"}])
         own = [{"Key": key, "Value": value} for key, value in job.tags.items()]
-        parameters["Tags"] = [tag for tag in parameters.get("Tags", ()) if tag["Key"] not in job.tags] + own
+        parameters["Tags"] = [tag for tag in parameters.get("Tags", ()) if tag.get("Key") not in job.tags] + own
         return Call("emr", "RunJobFlow", parameters)
 
     def send(self, call: Call) -> dict[str, str]:

@@ -144,13 +144,28 @@ def test_instance_groups_pass_too(tmp_path: Path) -> None:
             {"ReleaseLabel": "emr-7.10.0", "Instances": {"TerminationProtected": True}}, "ends with it", id="protected"
         ),
         pytest.param([], "ReleaseLabel", id="not an object"),
+        pytest.param(
+            {"ReleaseLabel": 7, "Instances": {}}, "type for parameter ReleaseLabel, value: 7", id="a number as release"
+        ),
+        pytest.param({"ReleaseLabel": "emr-7.10.0", "Instances": {}, "Tags": ["a"]}, "Tags\\[0\\]", id="a tag of text"),
+        pytest.param({"ReleaseLabel": "emr-7.10.0", "Instances": {}, "LogUri": None}, "LogUri", id="no log folder"),
+        pytest.param({"ReleaseLabel": "emr-7.10.0", "Instances": {"Fleets": []}}, "Fleets", id="an unknown name"),
     ],
 )
 def test_a_settings_file_that_cannot_end_with_the_run_is_refused(tmp_path: Path, spec: object, message: str) -> None:
     path = tmp_path / "cluster.json"
     path.write_text(json.dumps(spec))
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=message) as told:
         cluster.read_spec(str(path))
+    assert "\n" not in str(told.value)
+
+
+def test_a_tag_without_a_name_is_left_to_the_service(tmp_path: Path) -> None:
+    path = tmp_path / "cluster.json"
+    path.write_text(json.dumps({**CLUSTER_SPEC, "Tags": [{"Value": "pricing"}]}))
+    settings = cluster.Settings(cluster.read_spec(str(path)), "s3://logs")
+    sent = cluster.Cluster(settings, clients=Clients(region="us-east-1")).submission(a_job()).parameters
+    assert sent["Tags"][0] == {"Value": "pricing"}
 
 
 def test_what_is_longer_than_a_service_takes_is_refused_before_it_is_sent() -> None:
