@@ -214,7 +214,8 @@ case ${1:-} in
   emr)
     shift
     ensure_venv "$venv" base.txt
-    PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} exec "$venv/bin/python" -m jobs.launch "$@"
+    # the folder it is started in may have a jobs/ or a random.py; pip, which it calls, heeds this too
+    PYTHONSAFEPATH=1 PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} exec "$venv/bin/python" -m jobs.launch "$@"
     ;;
   setup) # for the Makefile: everything that development needs
     hold_java

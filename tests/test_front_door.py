@@ -44,6 +44,17 @@ def test_without_a_program_the_usage_is_shown() -> None:
     assert "usage: ./submit.sh score|train|emr" in ended.stderr
 
 
+def test_modules_in_the_folder_where_the_launcher_is_started_are_not_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("random.py", "json.py", "click.py", "jobs.py"):
+        (tmp_path / name).write_text("raise SystemExit('not the module that was meant')")
+    monkeypatch.chdir(tmp_path)
+    ended = finished(start("emr", "--help"), Path())
+    assert (ended.code, ended.stderr) == (0, "")
+    assert "Usage: submit.sh emr" in ended.stdout
+
+
 def test_spark_4_without_a_java_of_the_machine_is_told_before_anything_is_installed(tmp_path: Path) -> None:
     for folder in os.environ["PATH"].split(":"):
         for tool in Path(folder).glob("*"):
