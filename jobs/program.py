@@ -48,6 +48,8 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     """Do `work`, print its summary as the one line on stdout, and exit with what it ended in."""
     said = io.BufferedWriter(_Unheeded(_stderr_apart_from_stdout(), "w", closefd=False))
     sys.stderr = io.TextIOWrapper(said, encoding=sys.stderr.encoding, errors="backslashreplace", line_buffering=True)
+    # Python puts the folder of the program there: a shipped train.py would be taken for this one's
+    sys.path[:] = [path for path in sys.path if os.path.realpath(path) != os.path.dirname(os.path.realpath(__file__))]
     sys.unraisablehook = _raise_again
     for number in INTERRUPTED:
         signal.signal(number, _interrupt)

@@ -14,7 +14,7 @@ from tests.conftest import XS, XS_POLICY
 from tests.support import models
 from tests.support.runs import DATE, Ended, Score, environment, finished, start
 
-MODULE = "our_own_stage"
+MODULE = "train"  # a file in jobs/ has that name too
 SOURCE = '''
 """Rounds to the half below, in Python."""
 import math
