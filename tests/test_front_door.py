@@ -6,12 +6,11 @@ import re
 import shutil
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen, run
+from subprocess import DEVNULL, Popen, run
 from typing import Any
 
 import pytest
@@ -181,60 +180,6 @@ def test_a_run_that_nobody_hears_publishes_and_leaves_no_process(plain: Score, t
             os.killpg(process.pid, signal.SIGKILL)
     assert len(list(tmp_path.glob("out/*/actions.csv"))) == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir())[1:] == ["latest.json"]
-
-
-def test_a_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text("from jobs import program\nprogram.run(lambda: {'status': 'published'})")
-    with open("/dev/full", "w") as full:
-        command, env = [sys.executable, str(tmp_path / "program.py")], {**os.environ, "PYTHONPATH": str(REPO)}
-        ended = run(command, stdout=full, stderr=PIPE, text=True, timeout=60, check=False, env=env)
-    told = "warning: the summary could not be written to stdout: [Errno 28] No space left on device\n"
-    assert (ended.returncode, ended.stderr) == (0, told)
-
-
-def test_a_closed_stdout_is_told() -> None:
-    command = ["bash", "-c", '"$0" score --help >&-', str(REPO / "submit.sh")]
-    ended = run(command, stderr=PIPE, text=True, timeout=60, check=False, env=environment())
-    assert (ended.returncode, ended.stderr) == (0, "submit.sh: stdout is closed; the summary will not be seen\n")
-
-
-# what NumPy and a finalizer do with an exception that comes while they are at work
-@pytest.mark.parametrize(
-    ("by", "program"),
-    [
-        (["-m", "jobs.ahead"], "try:\n signal.raise_signal({number})\nexcept BaseException: pass\nprint('went on')"),
-        (
-            [],
-            "from jobs import program\nclass Ending:\n def __del__(self): signal.raise_signal({number})\n"
-            "def work():\n Ending()\n time.sleep(20)\n return {{'went': 'on'}}\nprogram.run(work)",
-        ),
-    ],
-    ids=["while-modules-load", "in-a-finalizer"],
-)
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_is_not_lost_where_exceptions_are(
-    tmp_path: Path, by: list[str], program: str, number: int, code: int
-) -> None:
-    (tmp_path / "program.py").write_text(f"import signal, time\n{program.format(number=int(number))}")
-    command = [sys.executable, *by, str(tmp_path / "program.py")]
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
-    ended = run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
-    assert ended.returncode == code, ended.stderr
-    assert ended.stderr == "error: interrupted; nothing was published\n"
-    assert "went" not in ended.stdout
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_that_comes_when_all_is_done_changes_nothing(tmp_path: Path, number: int) -> None:
-    (tmp_path / "program.py").write_text(
-        "import signal\nfrom jobs import program\nclass Told(dict):\n"
-        f" def items(self):\n  signal.raise_signal({int(number)})\n  return super().items()\n"
-        "program.run(lambda: Told(status='published'))"
-    )
-    command = [sys.executable, str(tmp_path / "program.py")]
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
-    ended = run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, '{"status": "published"}\n', "")
 
 
 def test_what_is_known_ahead_of_the_input_is_its_size(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import os
 import shutil
 from pathlib import Path
-from subprocess import run
+from subprocess import PIPE, run
 
 import pytest
 
@@ -84,3 +84,9 @@ def test_where_the_environment_is_not_ours_to_write_no_archive_is_made(tmp_path:
     ended = finished(start("train", env=env, repo=tmp_path), Path())
     assert (ended.code, ended.stderr) == (0, "")
     assert not list(venv.glob("*.jsa"))
+
+
+def test_a_closed_stdout_is_told() -> None:
+    command = ["bash", "-c", '"$0" score --help >&-', str(REPO / "submit.sh")]
+    ended = run(command, stderr=PIPE, text=True, timeout=60, check=False, env=environment())
+    assert (ended.returncode, ended.stderr) == (0, "submit.sh: stdout is closed; the summary will not be seen\n")
