@@ -12,8 +12,8 @@ class _Run:
     manifest: str = ""
 
 
-def publishing(folder: str, manifest: str) -> None:
-    """Note that from now on the run may be published."""
+def publishing(folder: Optional[str], manifest: str = "") -> None:
+    """Note that from now on the run may be published; and with None, as a run begins, that it is not."""
     _Run.folder, _Run.manifest = folder, manifest
 
 

@@ -60,6 +60,7 @@ class Publication:
     def __init__(self, storage: Storage, output: str, run_id: str, steps: Steps, lock: OutputLock) -> None:
         """Nothing is written until parts are; `lock` is held."""
         self._storage, self._output, self._run_id, self._steps, self._lock = storage, output, run_id, steps, lock
+        outcome.publishing(None)
         self._staging = join(output, STAGING, f"{run_id}-{uuid.uuid4().hex[:12]}")
 
     def parts(self, name: str) -> str:
