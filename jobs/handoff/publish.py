@@ -10,10 +10,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Optional
+from typing import Any
 
 from jobs.errors import HandOffError
-from jobs.handoff import manifest, outcome
+from jobs.handoff import manifest, outcome, runs
 from jobs.handoff.lock import OutputLock
 from jobs.handoff.manifest import Table
 from jobs.handoff.storage import FileInfo, Storage
@@ -22,9 +22,7 @@ from jobs.handoff.uris import join
 
 STAGING = "_staging"
 REFUSED = "refused"
-LATEST = "latest.json"
 ACTIONS, REJECTS = "actions", "rejects"
-RUN_FOLDER = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:\.(\d+))?$")
 
 
 @dataclass(frozen=True)
@@ -91,12 +89,12 @@ class Publication:
             self._storage.rename(build, final)
             self._steps.done("rename", f"published {final}")
         try:
-            set_latest(self._storage, self._output)
+            runs.set_latest(self._storage, self._output)
         except OSError as error:
             raise HandOffError(
-                f"{final} is published, but {LATEST} not yet: {error}; run again, which sets it"
+                f"{final} is published, but {runs.LATEST} not yet: {error}; run again, which sets it"
             ) from error
-        self._steps.done("latest", f"{LATEST} names {self._run_id}")
+        self._steps.done("latest", f"{runs.LATEST} names {self._run_id}")
         return final
 
     def refuse(self, rejects: Table, wanted: Wanted, summary: Mapping[str, Any]) -> str:
@@ -134,12 +132,6 @@ class Publication:
             self._storage.delete(self._staging)
 
 
-def published_runs(storage: Storage, output: str) -> dict[str, str]:
-    """Run id to the URI of its manifest, oldest first. Only a run with a manifest is published."""
-    found = {uri.split("/")[-2]: uri for uri in storage.in_folders(output, RUN_FOLDER, manifest.NAME)}
-    return {run_id: found[run_id] for run_id in sorted(found, key=_order)}
-
-
 def clear_leftovers(storage: Storage, output: str, *run_ids: str) -> None:
     """Remove what dead runs, and those of `run_ids`, left: staging, half-finished uploads, files that got no manifest.
 
@@ -166,60 +158,3 @@ def _clear_unpublished(storage: Storage, output: str, run_id: str) -> None:
     if not storage.exists(join(output, run_id, manifest.NAME)):
         for file in files[:2]:
             storage.delete(file)
-
-
-def same_run(
-    storage: Storage, runs: Mapping[str, str], run_date: str, fingerprints: Mapping[str, Any]
-) -> Optional[str]:
-    """The run of that date that was made from just these inputs, model, schema and policy, if there is one."""
-    for run_id, uri in runs.items():
-        if manifest.run_number(run_id, run_date) and _manifest(storage, uri).get("fingerprints") == fingerprints:
-            return run_id
-    return None
-
-
-def _manifest(storage: Storage, uri: str) -> dict[str, Any]:
-    try:
-        found = json.loads(storage.read(uri))
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise HandOffError(f"{uri}: is not what a run wrote there; move the folder away or give another --output")
-    return found
-
-
-def hold_free(storage: Storage, output: str, run_id: str) -> None:
-    """Raise `HandOffError` if a folder that no run made stands where this run is to be published."""
-    final = join(output, run_id)
-    if storage.find(final):
-        raise HandOffError(
-            f"{final}: is there, but no run made it (it has no {manifest.NAME}); move it away or give another --output"
-        )
-
-
-def next_run_id(runs: Mapping[str, str], run_date: str) -> str:
-    """The date, or the date with the next number when it is taken."""
-    taken = max((manifest.run_number(run_id, run_date) or 0 for run_id in runs), default=0)
-    return run_date if not taken else f"{run_date}.{taken + 1}"
-
-
-def set_latest(storage: Storage, output: str) -> None:
-    """Make `latest.json` name the newest published run: that of the last date, and of several its last."""
-    runs = published_runs(storage, output)
-    if not runs:
-        return
-    run_id = list(runs)[-1]
-    document = {"run_id": run_id, "path": f"{run_id}/{manifest.NAME}", "actions": f"{run_id}/actions.csv"}
-    text = (json.dumps(document) + "\n").encode()
-    try:
-        if storage.read(join(output, LATEST)) == text:
-            return
-    except FileNotFoundError:
-        pass
-    storage.write(join(output, LATEST), text)
-
-
-def _order(run_id: str) -> tuple[str, int]:
-    match = RUN_FOLDER.match(run_id)
-    assert match
-    return match[1], int(match[2] or 1)

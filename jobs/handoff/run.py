@@ -8,7 +8,7 @@ from typing import Any, Optional
 from jobs import __version__
 from jobs.contract.agreed import Options
 from jobs.errors import HandOffError, InputRefusedError, JobError
-from jobs.handoff import inputs, publish
+from jobs.handoff import inputs, publish, runs
 from jobs.handoff.inputs import Inputs
 from jobs.handoff.lock import OutputLock
 from jobs.handoff.manifest import Table, fingerprint, fingerprint_of_files
@@ -85,14 +85,14 @@ def starting(
     }
     with OutputLock(storage, options.output) as lock, _refusals(options.output):
         publish.clear_leftovers(storage, options.output)
-        runs = publish.published_runs(storage, options.output)
-        same = None if options.force else publish.same_run(storage, runs, options.run_date, fingerprints)
-        run_id = same or publish.next_run_id(runs, options.run_date)
+        held = runs.published(storage, options.output)
+        same = None if options.force else runs.same_run(storage, held, options.run_date, fingerprints)
+        run_id = same or runs.next_run_id(held, options.run_date)
         if not same:
-            publish.hold_free(storage, options.output, run_id)
+            runs.hold_free(storage, options.output, run_id)
         run = Run(options, found, fingerprints, steps, run_id, lock)
         try:
-            publish.set_latest(storage, options.output)  # a run may have died just before this
+            runs.set_latest(storage, options.output)  # a run may have died just before this
             yield run, join(options.output, same) if same else None
         except JobError as error:
             error.summary = {**run.summary, "seconds": steps.seconds}

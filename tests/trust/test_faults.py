@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from jobs.handoff import lock, publish
+from jobs.handoff import lock, runs
 from tests.support.runs import Ended, Score, environment, finished, start
 from tests.trust.conftest import POLICY, SCHEMA, Fitted, Night
 from tests.trust.refusals import FINE
@@ -40,7 +40,7 @@ def is_true(output: Path) -> bool:
 
 def left_behind(output: Path) -> list[str]:
     """What is in the output besides runs, refused runs and latest.json."""
-    kinds = (publish.RUN_FOLDER.match, {"refused", "latest.json"}.__contains__)
+    kinds = (runs.RUN_FOLDER.match, {"refused", "latest.json"}.__contains__)
     return [name for name in os.listdir(output) if not any(kind(name) for kind in kinds)]
 
 
@@ -73,7 +73,7 @@ def holds(output: Path, nights: Night, delivery: Path) -> Ended:
     assert reads_whole(output / YESTERDAY)
     assert is_true(output)
     for run in output.iterdir():
-        assert not publish.RUN_FOLDER.match(run.name) or reads_whole(run)
+        assert not runs.RUN_FOLDER.match(run.name) or reads_whole(run)
     ended = nights(delivery, output=output, run_date=TODAY)
     assert ended.code == 0, ended.stderr
     assert reads_whole(output / TODAY)
