@@ -143,17 +143,16 @@ def typed(field: Field, schema: TableSchema, number: Optional[str] = None) -> st
 
 
 def _fits_decimal(cell: str, kind: str) -> str:
-    """SQL: no digit beyond the scale, which a cast would round away in silence."""
+    """SQL that is true only where no digit is beyond the scale, which a cast would round away in silence."""
     scale = int(kind.rstrip(")").split(",")[1])
-    plain = f"{cell} RLIKE '^[^.]*(\\\\.[0-9]{{0,{scale}}}0* *)?\\\\z'"
-    # 0E-10 is how Spark itself writes a zero; 1e-10 is none
-    same = f"try_cast({cell} AS double) = CAST(try_cast({cell} AS {kind}) AS double)"
-    wide = f"try_cast({cell} AS decimal(38, {min(scale + 6, 38)}))"
-    return (
-        # a cast takes minutes for an exponent of millions
-        f"CASE WHEN {cell} RLIKE '[eE][+-]?0*[0-9]{{4}}' THEN false WHEN contains(lower({cell}), 'e') "
-        f"THEN {same} AND {wide} = try_cast({wide} AS {kind}) ELSE {plain} END"
-    )
+    # without an exponent, or a zero: 0E-10 is how Spark itself writes that
+    simple = f"[^.eE]*(\\\\.[0-9]{{0,{scale}}}0* *)?|[^1-9]*[eE][+-]?0*[0-9]{{1,3}} *"
+    number = f"substring_index(lower({cell}), 'e', 1)"
+    exponent = f"substring_index(concat('x', lower({cell})), 'e', -1)"
+    # digits behind the point, less than none where the last ones in front of it are zeros
+    digits = f"length(replace(rtrim('.0', {number}), '.', '')) + 1 - locate('.', concat({number}, '.'))"
+    # a cast takes minutes for an exponent of millions
+    return f"{cell} RLIKE '^({simple})\\\\z' OR {digits} - tinyint({exponent}) <= {scale}"
 
 
 def _fault(field: Field, schema: TableSchema, model_needs: bool) -> str:

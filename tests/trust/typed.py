@@ -13,6 +13,7 @@ FIELDS: list[dict[str, Any]] = [
     {"name": "small", "type": "integer", "spark:type": "smallint"},
     {"name": "single", "type": "number", "spark:type": "float"},
     {"name": "price", "type": "number", "spark:type": "decimal(10,2)"},
+    {"name": "wide", "type": "number", "spark:type": "decimal(38,10)"},
     {"name": "day", "type": "date", "constraints": {"minimum": "0001-01-01"}},
     {"name": "at", "type": "datetime"},
     {"name": "flag", "type": "boolean"},
@@ -58,7 +59,7 @@ def single(cell: str) -> float:
 READ: dict[str, Callable[[str], object]] = {
     **dict.fromkeys(("n", "small", "year", "pick"), lambda cell: int(cell.strip(" "))),
     "single": single,
-    "price": Decimal,
+    **dict.fromkeys(("price", "wide"), Decimal),
     "day": lambda cell: datetime.strptime(cell, "%Y-%m-%d").date(),
     "since": lambda cell: datetime.strptime(cell, "%Y-%m-%d").date(),
     "at": instant,
@@ -90,8 +91,16 @@ CELLS: dict[str, tuple[list[str], list[str], list[str]]] = {
     "small": (["32767", "-32768"], ["32768", "-32769", "1.5"], []),
     "single": (["0.1", "16777217", "3.4028234e38", "1e-45", "-0.0"], ["3.5e38", "1e39", "NaN", "1f"], []),
     "price": (
-        ["1", "1.5", "-1.50", "0", "0.00", "99999999.99", "1e3", "+2.25"],
-        ["100000000", "1.005", "99999999.995", "0.001", "NaN", "1,5", "€1", "1e400", "0.000000000000000001"],
+        ["1", "1.5", "-1.50", "0", "0.00", "99999999.99", "1e3", "+2.25", "150.00E-02", ".5e0 ", "0e-10"],
+        [
+            *("100000000", "1.005", "99999999.995", "0.001", "NaN", "1,5", "€1", "1e400", "0.000000000000000001"),
+            *("1.00000000000000001e0", "15e-3", "1e-10", "1e8", ".0000000000000000000000000000000000000000001e40"),
+        ],
+        [],
+    ),
+    "wide": (
+        ["1e27", "99999999999999999999999999991234567890e-10", "1234567890123456789012345678.0000000001", "1e-10"],
+        ["1e28", "99999999999999999999999999991234567891e-11", "1e-11"],
         [],
     ),
     "day": (
