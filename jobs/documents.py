@@ -6,6 +6,22 @@ from typing import Any
 from jobs.errors import UsageError
 
 
+class AsWritten(float):
+    """A JSON number whose text is the one that stands in the file: a decimal's bound may have more digits than a float."""
+
+    text: str
+
+    def __new__(cls, text: str) -> "AsWritten":
+        """The number that `text` reads as."""
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    def __repr__(self) -> str:
+        """The text."""
+        return self.text
+
+
 def parse(text: str, where: str) -> Any:
     """What JSON `text` holds; `where` names it in errors. Raises `UsageError`."""
 
@@ -18,7 +34,7 @@ def parse(text: str, where: str) -> Any:
         return found
 
     try:
-        return json.loads(text, object_pairs_hook=members)
+        return json.loads(text, object_pairs_hook=members, parse_float=AsWritten)
     except ValueError as error:
         raise UsageError(f"{where}: not JSON ({error}); correct it") from error
     except RecursionError as error:

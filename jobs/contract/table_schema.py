@@ -6,6 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from jobs import documents
@@ -20,6 +21,8 @@ SPARK_TYPES = {
     "date": ("date", r"date"),
     "datetime": ("timestamp", r"timestamp"),
 }
+# of the narrower integers
+BITS = {"tinyint": 8, "smallint": 16, "int": 32, "integer": 32}
 CONSTRAINTS = {"required", "unique", "minimum", "maximum", "enum", "pattern", "minLength", "maxLength"}
 # properties that say how a cell reads; ignoring one would read another value than the author meant
 LEXICAL: dict[str, tuple[Any, ...]] = {
@@ -148,8 +151,9 @@ def _field(entry: Any, where: str) -> Field:
         raise UsageError(
             f"{spot}: constraint {sorted(strangers)[0]!r} is not supported; use {', '.join(sorted(CONSTRAINTS))}"
         )
-    _check_constraints(constraints, kind, spot)
-    return Field(name, kind, _spark_type(entry.get("spark:type"), kind, spot), constraints)
+    spark_type = _spark_type(entry.get("spark:type"), kind, spot)
+    _check_constraints(constraints, kind, spark_type, spot)
+    return Field(name, kind, spark_type, constraints)
 
 
 def _check_properties(entry: dict[str, Any], ours: set[str], others: dict[str, tuple[Any, ...]], spot: str) -> None:
@@ -179,7 +183,7 @@ def _spark_type(asked: Any, kind: str, spot: str) -> str:
     return asked
 
 
-def _check_constraints(constraints: dict[str, Any], kind: str, spot: str) -> None:
+def _check_constraints(constraints: dict[str, Any], kind: str, spark_type: str, spot: str) -> None:
     texts_only = {"pattern", "minLength", "maxLength"} & set(constraints)
     if texts_only and kind != "string":
         raise UsageError(f"{spot}: {sorted(texts_only)[0]} goes with type 'string', not {kind!r}")
@@ -207,6 +211,8 @@ def _check_constraints(constraints: dict[str, Any], kind: str, spot: str) -> Non
         # one that does not read as the column's type would be null in Spark, and then never be broken
         if not _reads_as(kind, value):
             raise UsageError(f"{spot}: {rule} {value!r} does not read as type {kind!r}; correct it")
+        if not _fits(spark_type, rule, value):
+            raise UsageError(f"{spot}: {rule} {value!r} has no place in {spark_type}; correct it, or widen the type")
 
 
 def _reads_as(kind: str, value: Any) -> bool:
@@ -220,7 +226,7 @@ def _reads_as(kind: str, value: Any) -> bool:
         return False
     try:
         if kind == "number":
-            return math.isfinite(float(text))
+            return math.isfinite(float(text)) and Decimal(text).is_finite()
         if kind == "integer":
             whole = int(text) == value if isinstance(value, float) else re.fullmatch(r"[+-]?[0-9]+", text) is not None
             return whole and -(1 << 63) <= int(text) < 1 << 63
@@ -229,5 +235,23 @@ def _reads_as(kind: str, value: Any) -> bool:
         if not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", text):  # Python takes 20260101T100000, Spark does not
             return False
         return bool(datetime.fromisoformat(re.sub("Z$", "+00:00", text)))
-    except ValueError:
+    except (ValueError, ArithmeticError):
         return False
+
+
+def _fits(spark_type: str, rule: str, value: Any) -> bool:
+    """Whether a column of the type can be held to the rule: Spark rounds a decimal, and takes a number too large for null,
+    with which nothing is compared.
+    """
+    sized = re.fullmatch(r"decimal\((\d+), ?(\d+)\)", spark_type)
+    if not sized and spark_type not in BITS:
+        return True
+    scale = int(sized[2]) if sized else 0
+    most = 10 ** int(sized[1]) - 1 if sized else (1 << BITS[spark_type] - 1) - 1
+    least = -most if sized else -most - 1
+    sign, digits, exponent = Decimal(str(value)).as_tuple()
+    units = Decimal((sign, digits, int(exponent) + scale))  # exact, where arithmetic would round
+    # a bound that every value keeps may be beyond them all
+    low_enough = units <= most or rule == "maximum"
+    high_enough = units >= least or rule == "minimum"
+    return low_enough and high_enough and units == units.to_integral_value()

@@ -1,6 +1,7 @@
 """What a schema file may say, and that nothing in it is passed over in silence."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -101,6 +102,46 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "enum empty": ({"constraints": {"enum": []}}, "enum"),
     "enum of texts": ({"type": "integer", "constraints": {"enum": [1, "two"]}}, "enum"),
     "enum of numbers": ({"constraints": {"enum": [1]}}, "enum"),
+    "minimum beyond the scale": (
+        {"type": "number", "spark:type": "decimal(10,2)", "constraints": {"minimum": 0.005}},
+        "minimum 0.005 has no place in decimal(10,2)",
+    ),
+    "maximum beyond the scale": (
+        {
+            "type": "number",
+            "spark:type": "decimal(38,10)",
+            "constraints": {"maximum": "1.00000000000000000000000000001"},
+        },
+        "has no place in decimal(38,10)",
+    ),
+    "enum beyond the scale": (
+        {"type": "number", "spark:type": "decimal(10,2)", "constraints": {"enum": [1, 1.005]}},
+        "enum 1.005 has no place",
+    ),
+    "minimum no decimal reaches": (
+        {"type": "number", "spark:type": "decimal(4,2)", "constraints": {"minimum": 100}},
+        "minimum 100 has no place",
+    ),
+    "enum above the decimals": (
+        {"type": "number", "spark:type": "decimal(4,2)", "constraints": {"enum": ["-1e2"]}},
+        "enum '-1e2' has no place",
+    ),
+    "minimum above smallint": (
+        {"type": "integer", "spark:type": "smallint", "constraints": {"minimum": 32768}},
+        "minimum 32768 has no place in smallint",
+    ),
+    "maximum below tinyint": (
+        {"type": "integer", "spark:type": "tinyint", "constraints": {"maximum": -129}},
+        "maximum -129 has no place in tinyint",
+    ),
+    "minimum of too small an exponent": (
+        {"type": "number", "constraints": {"minimum": "1e-99999999999999999999"}},
+        "minimum '1e-9999",
+    ),
+    "enum above int": (
+        {"type": "integer", "spark:type": "int", "constraints": {"enum": [1, "2147483648"]}},
+        "enum '2147483648' has no place in int",
+    ),
     "length": ({"constraints": {"minLength": -1}}, "minLength"),
     "length yes": ({"constraints": {"maxLength": True}}, "maxLength"),
     "required": ({"constraints": {"required": "false"}}, "required"),
@@ -123,6 +164,18 @@ def test_a_schema_that_does_not_parse_is_a_usage_error_that_names_file_and_spot(
     assert name not in WRONG_FIELDS or "field 'f'" in str(caught.value)
 
 
+@pytest.mark.parametrize("bound", ["0.1000000000000000001", "12345678901234567.5", "1.5e-1"])
+def test_a_decimals_bound_is_taken_digit_by_digit(bound: str) -> None:
+    narrow, wide = (
+        f'{{"fields": [{{"name": "d", "type": "number", "spark:type": "decimal(38,{scale})", "constraints": {{"minimum": {bound}}}}}]}}'
+        for scale in (0, 20)
+    )
+    with pytest.raises(UsageError, match=f"minimum {re.escape(bound)} has no place in"):
+        table_schema.parse(narrow, "s.json")
+    (field,) = table_schema.parse(wide, "s.json").fields
+    assert str(field.constraints["minimum"]) == bound
+
+
 def test_bounds_and_options_of_every_type_are_taken() -> None:
     parsed(
         {"name": "n", "type": "number", "constraints": {"minimum": -1.5, "maximum": "2e3", "enum": [1, 2.5]}},
@@ -130,6 +183,18 @@ def test_bounds_and_options_of_every_type_are_taken() -> None:
             "name": "i",
             "type": "integer",
             "constraints": {"minimum": "-9223372036854775808", "maximum": "10", "enum": [1, "2"]},
+        },
+        {
+            "name": "p",
+            "type": "number",
+            "spark:type": "decimal(4,2)",
+            "constraints": {"minimum": "-1e99", "maximum": 1000, "enum": [99.99, -99.99, "1.500", "2e1", 0.0]},
+        },
+        {
+            "name": "tiny",
+            "type": "integer",
+            "spark:type": "tinyint",
+            "constraints": {"minimum": -9999, "maximum": 128, "enum": [-128, 127]},
         },
         {"name": "d", "type": "date", "constraints": {"minimum": "2026-01-01", "enum": ["2026-01-01"]}},
         {"name": "t", "type": "datetime", "constraints": {"minimum": "2026-01-01T00:00:00Z"}},
