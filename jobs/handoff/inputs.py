@@ -172,8 +172,14 @@ def _is_parquet(file: FileInfo) -> bool:
 
 
 def _unzipped(data: bytes, uri: str) -> bytes:
+    """As far as `data` goes: a file of several gzip files in a row is all of them, as for Hadoop."""
+    text = b""
     try:
-        return zlib.decompressobj(wbits=31).decompress(data, LONGEST_HEADER)
+        while data and len(text) < LONGEST_HEADER and b"\n" not in text:
+            member = zlib.decompressobj(wbits=31)
+            text += member.decompress(data, LONGEST_HEADER)
+            data = member.unused_data
+        return text
     except zlib.error as error:
         raise InputRefusedError(
             f"{uri}: is no whole gzip file ({error}); deliver it again or correct its ending"

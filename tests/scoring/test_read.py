@@ -34,12 +34,13 @@ def test_columns_are_bound_by_name_in_every_file_of_a_folder(plain: Score, tmp_p
     (folder / "a [1] %41 é*.csv").write_text("id,x\n009,9.5\n")
     with gzip.open(folder / "packed.csv.gz", "wt") as file:
         file.write("x,id\n10.5,010\n")
+    (folder / "joined.csv.gz").write_bytes(b"".join(map(gzip.compress, (b"", b"i", b"d,x\n012,1", b"2.5\n"))))
     (folder / "_hidden.csv").write_text("not,read\n")
     (folder / "deeper").mkdir()
     (folder / "deeper" / "in.csv").write_text("id,x\n011,11.5\n")
     ended = plain(input=folder)
-    assert xs(ended) == {f"{n:03d}": n + 0.5 for n in range(1, 12)}
-    assert ended.summary["rows_read"] == 11
+    assert xs(ended) == {f"{n:03d}": n + 0.5 for n in range(1, 13)}
+    assert ended.summary["rows_read"] == 12
     assert any("_hidden.csv" in note for note in ended.package["notes"])
 
 
