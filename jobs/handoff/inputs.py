@@ -168,7 +168,7 @@ def text_of(uri: str, what: str, storage: Optional[Storage] = None) -> str:
 
 
 def _is_parquet(file: FileInfo) -> bool:
-    return file.uri.lower().endswith(".parquet")
+    return file.uri.lower().endswith((".parquet", ".pq"))
 
 
 def _unzipped(data: bytes, uri: str) -> bytes:

@@ -14,8 +14,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
-from jobs.errors import InputRefusedError
-from jobs.scoring import commas, failures, methods, records, session, sql
+from jobs.scoring import commas, footers, methods, records, session, sql
 from jobs.scoring.calls import Calls
 
 # how a record stands in its file: what `SHAPE` holds
@@ -28,13 +27,12 @@ LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BL
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 LONGEST_LINE = "mapreduce.input.linerecordreader.line.maxlength"
-NO_CELLS = ("array", "map", "struct", "binary")
 QUOTED = "contains(line, '\"')"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What to read: CSV files by layout, Parquet files by footer schema, as URIs that Spark takes.
+    """What to read: CSV files by layout, Parquet files by the schema's columns in them (SQL), as URIs that Spark takes.
 
     `size` is in bytes as the files lie there. `broken` names the files (as Spark spells them) in which a quoted cell runs over
     a line end. What a first pass has found out, by task: how many `records` there are, and the lines that it has set `aside`
@@ -42,7 +40,7 @@ class Source:
     """
 
     csv: Mapping[Layout, list[str]]
-    parquet: tuple[list[str], ...]
+    parquet: Mapping[str, list[str]]
     size: int
     broken: frozenset[str] = frozenset()
     records: Mapping[int, int] = field(default_factory=dict)
@@ -62,30 +60,11 @@ class Source:
 def source(
     spark: SparkSession, layouts: Mapping[Layout, list[str]], parquet: list[str], schema: TableSchema, *, size: int
 ) -> Source:
-    """What to read, `size` bytes in all. Raises `InputRefusedError` for a Parquet file without one of the columns."""
-    groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
-    for uri in parquet:
-        try:
-            columns = tuple(spark.read.parquet(session.exactly(uri)).dtypes)
-        except Exception as error:
-            if failures.is_the_stores(error) or failures.is_gone(error):
-                raise
-            raise InputRefusedError(
-                f"{uri}: cut off or damaged, or of types that Spark cannot read: {failures.cause(error)}; write it anew"
-            ) from error
-        lacking = [name for name in schema.names if name not in dict(columns)]
-        if lacking:
-            raise InputRefusedError(
-                f"{uri}: no column {lacking[0]!r}; it has {', '.join(dict(columns))[:200]}; correct the file or the schema"
-            )
-        nested = [name for name in schema.names if dict(columns)[name].startswith(NO_CELLS)]
-        if nested:
-            kind = dict(columns)[nested[0]]
-            raise InputRefusedError(
-                f"{uri}: column {nested[0]!r} is of type {kind[:100]}, which is no cell; write it as text"
-            )
+    """What to read, `size` bytes in all. Raises `InputRefusedError` for a Parquet file that has not all of the columns, each as a cell."""
+    groups: dict[str, list[str]] = {}
+    for uri, columns in footers.columns(spark, parquet, schema):
         groups.setdefault(columns, []).append(uri)
-    return Source(layouts, tuple(groups.values()), size)
+    return Source(layouts, groups, size)
 
 
 def one_scan(source: Source) -> bool:
@@ -183,8 +162,11 @@ def csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tup
 
 
 def parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:
-    """The Parquet files, those of one schema together, with `PLACE`."""
-    return [spark.read.parquet(*map(session.exactly, files)).selectExpr("*", *LOCATED) for files in source.parquet]
+    """The schema's columns of the Parquet files, those of the same types together, with `PLACE`."""
+    return [
+        spark.read.schema(columns).parquet(*map(session.exactly, files)).selectExpr("*", *LOCATED)
+        for columns, files in source.parquet.items()
+    ]
 
 
 def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:

@@ -62,6 +62,9 @@ def start(
         "spark.sql.caseSensitive": "false",
         "spark.sql.timestampType": "TIMESTAMP_LTZ",
         "spark.sql.decimalOperations.allowPrecisionLoss": "true",
+        # a file of Spark's says itself which calendar its old days are of; those of others have the one of ISO 8601
+        "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+        "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
         # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
         "spark.sql.codegen.hugeMethodLimit": "8000",
         # lists of hashes, each of which has its place: nothing to be sorted

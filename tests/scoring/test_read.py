@@ -2,6 +2,7 @@
 
 import gzip
 import os
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pyspark.sql import SparkSession
 from jobs.contract import table_schema
 from jobs.errors import InputRefusedError
 from jobs.scoring import read
+from tests.support import models, parquet
 from tests.support.runs import Ended, Score
 
 
@@ -130,7 +132,7 @@ def test_inputs_that_are_not_there_or_hold_nothing_are_told_apart(plain: Score, 
         assert said in ended.error
 
 
-@pytest.mark.parametrize("parquet", [False, True])
+@pytest.mark.parametrize("packed", [False, True], ids=["csv", "parquet"])
 @pytest.mark.parametrize(
     "policy",
     [
@@ -140,9 +142,9 @@ def test_inputs_that_are_not_there_or_hold_nothing_are_told_apart(plain: Score, 
     ids=["never", "limit-0"],
 )
 def test_rows_are_counted_where_none_can_get_an_action(
-    spark: SparkSession, plain: Score, tmp_path: Path, policy: dict[str, Any], parquet: bool
+    spark: SparkSession, plain: Score, tmp_path: Path, policy: dict[str, Any], packed: bool
 ) -> None:
-    if parquet:
+    if packed:
         spark.createDataFrame([("a", 1.0), ("b", 2.0)], "id string, x double").write.parquet(f"file://{tmp_path}/in")
     else:
         (tmp_path / "in").write_text("id,x\na,1\nb,2\n")
@@ -166,6 +168,71 @@ def test_a_parquet_column_that_is_no_cell_is_refused_by_name(
     ended = plain(input=tmp_path / "in")
     assert ended.code == 3
     assert said in ended.error
+
+
+def test_parquet_columns_that_the_schema_does_not_name_may_be_of_any_type_and_name(
+    spark: SparkSession, plain: Score, tmp_path: Path
+) -> None:
+    ours, others = (
+        "required double x; required binary id (UTF8);",
+        (
+            "optional int64 t (TIMESTAMP(NANOS,true)); optional int64 u (TIME(MICROS,true)); optional int32 v (TIME(MILLIS,true));",
+            "optional int32 more; optional int32 MORE;",
+            "optional binary _metadata (UTF8);",
+        ),
+    )
+    for number, columns in enumerate(others):
+        row = {"id": str(number), "x": number + 0.5}
+        parquet.written(spark, tmp_path / "in" / f"{number}.parquet", columns + ours, row)
+    ended = plain(input=tmp_path / "in")
+    assert xs(ended) == {"0": 0.5, "1": 1.5, "2": 2.5}
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ("required int64 x (TIMESTAMP(NANOS,true)); optional binary id (UTF8);", "column 'x' is of a type that Spark"),
+        ("required double x; required double X; optional binary id (UTF8);", "has 'X' beside column 'x'"),
+    ],
+    ids=["nanoseconds", "alike"],
+)
+def test_a_parquet_column_that_spark_cannot_give_is_refused_by_name(
+    spark: SparkSession, plain: Score, tmp_path: Path, columns: str, said: str
+) -> None:
+    path = parquet.written(spark, tmp_path / "in.parquet", columns)
+    ended = plain(input=path)
+    assert ended.code == 3
+    assert f"{path}: {said}" in ended.error
+
+
+def test_old_days_in_parquet_are_read_as_they_stand_there(spark: SparkSession, plain: Score, tmp_path: Path) -> None:
+    at, epoch = datetime(1582, 10, 4, 1, 2, 3, tzinfo=timezone.utc), datetime(1970, 1, 1, tzinfo=timezone.utc)
+    days, rest = divmod(at - epoch, timedelta(days=1))
+    julian = (rest // timedelta(microseconds=1) * 1000).to_bytes(8, "little") + (days + 2440588).to_bytes(4, "little")
+    context: Any = spark.sparkContext
+    binary = context._jvm.org.apache.parquet.io.api.Binary.fromConstantByteArray(julian)
+    row = {"id": "a", "day": days, "at": (at - epoch) // timedelta(microseconds=1), "legacy": binary}
+    columns = "required binary id (UTF8); required int32 day (DATE); required int64 at (TIMESTAMP(MICROS,true)); required int96 legacy;"
+    parquet.written(spark, tmp_path / "in.parquet", columns, row)
+    kinds = {"id": "string", "day": "date", "at": "datetime", "legacy": "datetime"}
+    schema = {"fields": [{"name": name, "type": kind} for name, kind in kinds.items()]}
+    model = models.sql_model("SELECT *, 1 AS prediction FROM __THIS__", tmp_path / "model")
+    policy = {"actions": [], "otherwise": "keep", "columns": {name: name for name in kinds}}
+    ended = plain(input=tmp_path / "in.parquet", model=model, schema=schema, policy=policy)
+    assert ended.code == 0, ended.stderr
+    then = "1582-10-04T01:02:03Z"
+    assert ended.actions == [{"id": "a", "day": "1582-10-04", "at": then, "legacy": then}]
+
+
+def test_a_parquet_file_is_told_by_its_ending_however_that_is_written(
+    spark: SparkSession, plain: Score, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    for number, ending in enumerate(("pq", "PARQUET", "Pq")):
+        row = {"id": ending, "x": float(number)}
+        parquet.written(spark, tmp_path / "in" / f"in.{ending}", "required binary id (UTF8); required double x;", row)
+    ended = plain(input=tmp_path / "in")
+    assert xs(ended) == {"pq": 0.0, "PARQUET": 1.0, "Pq": 2.0}
 
 
 def test_a_parquet_file_that_has_gone_is_not_called_damaged(spark: SparkSession, tmp_path: Path) -> None:
