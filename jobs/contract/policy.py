@@ -1,10 +1,14 @@
 """What becomes of a scored row: the first rule that fits names its action. Data, never code."""
 
+import re
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from jobs import documents
 from jobs.errors import UsageError
+
+# SQL that is the name of a column and nothing else; a bare `1`, `1e3`, `2L` or `null` is a value
+COLUMN = re.compile(r"`([^`]+)`|(?!(?:null|true|false|\d+(?:e\d+)?(?:[lsyfd]|bd)?)$)(\w+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Policy:
 
     def published_key(self, primary_key: tuple[str, ...]) -> tuple[str, ...]:
         """The hand-off's columns that carry the input's primary key unchanged; empty unless all of it is there."""
-        carriers = {expression.strip().strip("`"): name for name, expression in self.columns.items()}
+        named = {name: COLUMN.fullmatch(expression.strip()) for name, expression in self.columns.items()}
+        carriers = {match[1] or match[2]: name for name, match in named.items() if match}
         found = tuple(carriers[name] for name in primary_key if name in carriers)
         return found if len(found) == len(primary_key) else ()
 

@@ -30,6 +30,29 @@ def test_the_designs_example_parses() -> None:
 
 
 @pytest.mark.parametrize(
+    ("expression", "key", "carried"),
+    [
+        ("ID", "ID", True),
+        (" `ID` ", "ID", True),
+        ("1st", "1st", True),
+        ("`1`", "1", True),
+        ("`a b`", "a b", True),
+        ("1", "1", False),
+        ("2L", "2L", False),
+        ("1e3", "1e3", False),
+        ("null", "null", False),
+        ("TRUE", "TRUE", False),
+        ("a.b", "a.b", False),
+        ("a b", "a b", False),
+        ("upper(ID)", "ID", False),
+    ],
+)
+def test_a_column_carries_the_key_if_its_expression_is_the_keys_name(expression: str, key: str, carried: bool) -> None:
+    found = policy.parse(json.dumps({"otherwise": "go", "columns": {"out": expression}}), "p.json")
+    assert found.published_key((key,)) == (("out",) if carried else ())
+
+
+@pytest.mark.parametrize(
     ("by", "order"),
     [
         ("prediction desc", ("prediction", True)),
