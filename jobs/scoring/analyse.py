@@ -1,5 +1,6 @@
 """The policy's expressions against the scored columns: analysed by Spark, run by nobody, before the first row is read."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,9 @@ BANNED = {
     "CurrentDatabase", "CurrentCatalog", "CurrentTimeZone", "InputFileName", "InputFileBlockStart", "InputFileBlockLength",
     "PythonUDF", "ScalaUDF", "RaiseError", "AssertTrue", "TryReflect",
 }  # fmt: skip
+# words that Spark takes for the day or moment of the run, where it is asked for a date or time
+MOMENT = re.compile(r"\s*(now|today|tomorrow|yesterday)\b", re.IGNORECASE)
+MOMENT_AS_TYPED = re.compile(rf"\b(date|timestamp(_[ln]tz)?)\s*['\"]{MOMENT.pattern}", re.IGNORECASE)
 # steps after which there are other rows than before, so that none could be accounted for
 OTHER_ROWS = {
     "Aggregate",
@@ -122,6 +126,10 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     if any("Star" in node.getClass().getSimpleName() for node in _nodes(calls.seq([calls.sql(expression)]))):
         raise ModelMismatchError(f"{spot}: {expression!r}: * stands for the job's own columns too; name those you mean")
     plan = java._jdf.queryExecution().analyzed()
+    if MOMENT.search(expression) and _is_of_the_run(expression, plan.expressions()):
+        raise ModelMismatchError(
+            f"{spot}: {expression!r}: a day or time that depends on when the job runs is not allowed; write the date"
+        )
     below: Any = frame
     for node in reversed(list(_nodes(plan.expressions()))):  # the innermost is the one to name
         name = node.getClass().getSimpleName()
@@ -137,6 +145,21 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
             f"{spot}: {expression!r}: aggregates, windows and generators are not allowed; a rule sees one row"
         )
     return kind
+
+
+def _is_of_the_run(expression: str, nodes: Any) -> bool:
+    """Whether a word for a moment is made a date or time, and is not just a text."""
+    if MOMENT_AS_TYPED.search(expression):  # the parser puts the date itself in its place
+        return True
+    for node in _nodes(nodes):
+        if node.dataType().typeName() in ("date", "timestamp", "timestamp_ntz"):
+            below = node.children()
+            texts = [
+                child for child in map(below.apply, range(below.size())) if child.dataType().typeName() == "string"
+            ]
+            if any(MOMENT.match(str(text.eval(None))) for text in texts if text.foldable()):
+                return True
+    return False
 
 
 def _nodes(expressions: Any) -> Iterator[Any]:

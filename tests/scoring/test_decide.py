@@ -111,6 +111,11 @@ REFUSED = {
     "exists": ("EXISTS (SELECT 1)", "not allowed"),
     "rand": ("rand() > 0.5", "not allowed"),
     "today": ("current_date() > DATE '2026-01-01'", "not allowed"),
+    "today as typed": ("DATE 'today' > DATE '2026-01-01'", "depends on when the job runs"),
+    "now as typed": ("timestamp_ltz\t\" NOW\" > TIMESTAMP '2026-01-01 00:00:00'", "depends on when the job runs"),
+    "today as cast": ("CAST('today UTC' AS date) > DATE '2026-01-01'", "depends on when the job runs"),
+    "today as function": ("to_date('today') > DATE '2026-01-01'", "depends on when the job runs"),
+    "yesterday compared": ("DATE '2026-01-01' < lower('YESTERDAY')", "depends on when the job runs"),
     "uuid": ("uuid() > '5'", "not allowed"),
     "file": ("input_file_name() = 'x'", "not allowed"),
     "window": ("row_number() OVER (ORDER BY x) < 3", "a rule sees one row"),
@@ -136,6 +141,11 @@ def test_an_expression_is_refused_before_a_row_is_read(plain: Score, tmp_path: P
     assert ended.code == 4, ended.stderr
     assert said in ended.error
     assert "policy.json: actions[1].when" in ended.error
+
+
+def test_a_word_for_a_day_may_be_a_text(plain: Score, tmp_path: Path) -> None:
+    rules = [{"action": "today", "when": "id = 'today' AND DATE '2026-01-02' > DATE '2026-01-01'"}]
+    assert actions_of(plain, tmp_path, {"today": 1, "now": 1}, {"actions": rules}) == {"today": "today"}
 
 
 def test_other_misfits_of_policy_and_columns_are_refused(plain: Score, tmp_path: Path) -> None:
