@@ -40,15 +40,18 @@ OTHER_ROWS = {
     "Sample",
     "Union",
 }
+# a cell of each type that most models take
+MADE_UP = {
+    **{"string": "", "number": "0", "integer": "0", "boolean": "false"},
+    **{"date": "2000-01-01", "datetime": "2000-01-01 00:00:00"},
+}
 NOT_FOR_A_CSV = (T.ArrayType, T.MapType, T.StructType, T.BinaryType, T.NullType, T.UserDefinedType)
 
 
 def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy: Policy, where: str) -> dict[str, str]:
     """The policy's columns with their Spark types. Raises `ModelMismatchError` naming the expression and what is wrong."""
     _check_patterns(spark, schema)
-    columns = [f"CAST(NULL AS {f.spark_type}) AS {sql.name(f.name)}" for f in schema.fields]
-    places = [f"CAST(NULL AS string) AS {name}" for name in read.PLACE]
-    scored = predict.outputs(spark.range(0).selectExpr(*columns, *places), model).drop(*read.PLACE)
+    scored = _scored(spark, schema, model)
     _check_rows_are_kept(scored, model)
     if decide.ACTION in (name.lower() for name in scored.columns):
         raise ModelMismatchError(
@@ -73,6 +76,32 @@ def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy
                 f"policy {where}: {spot}: a {kind.simpleString()} has no place in a CSV; pick an element, as probability[1]"
             )
     return {name: types[f"columns.{name}"].simpleString() for name in policy.columns}
+
+
+def _scored(spark: SparkSession, schema: TableSchema, model: PipelineModel) -> DataFrame:
+    """What the model makes of the schema's columns, of no row if it can."""
+    columns = [f"CAST(NULL AS {f.spark_type}) AS {sql.name(f.name)}" for f in schema.fields]
+    places = [f"CAST(NULL AS string) AS {name}" for name in read.PLACE]
+    try:
+        return predict.outputs(spark.range(0).selectExpr(*columns, *places), model).drop(*read.PLACE)
+    except ModelMismatchError as error:
+        # only of a row does an assembler learn how many numbers there are in what a PolynomialExpansion makes
+        if "empty dataframe" not in str(error):
+            raise
+    known = _known_categories(model)
+    # of what is in a row, or Spark would work out the policy for it
+    row = "IF(id = 0, CAST({} AS {}), NULL) AS {}".format
+    made_up = [row(sql.text(known.get(f.name, MADE_UP[f.type])), f.spark_type, sql.name(f.name)) for f in schema.fields]
+    return predict.outputs(spark.range(1).selectExpr(*made_up, *places), model).drop(*read.PLACE)
+
+
+def _known_categories(model: PipelineModel) -> dict[str, str]:
+    """For each column that is indexed a value with which a row is not left out."""
+    found = {}
+    for java in predict.of_kind(model, "StringIndexerModel"):
+        names = [java.getInputCol()] if java.isSet(java.getParam("inputCol")) else java.getInputCols()
+        found.update({name: labels[0] for name, labels in zip(names, java.labelsArray()) if len(labels)})
+    return found
 
 
 def _check_patterns(spark: SparkSession, schema: TableSchema) -> None:

@@ -95,6 +95,14 @@ PIPELINES: dict[str, Callable[[], list[Any]]] = {
         R.LinearRegression(labelCol="y"),
     ],
     "one-hot-in-a-validation": lambda: validated(T.OneHotEncoder(inputCol="u", outputCol="uv"), vector("x", "uv")),
+    "polynomial": lambda: [
+        T.StringIndexer(inputCol="c", outputCol="ci"),
+        T.OneHotEncoder(inputCol="ci", outputCol="cv"),
+        T.VectorAssembler(inputCols=["x", "cv"], outputCol="raw"),
+        T.PolynomialExpansion(inputCol="raw", outputCol="powers"),
+        vector("powers", "z"),
+        R.LinearRegression(labelCol="y", regParam=0.1),
+    ],
     "bucketizer": lambda: [
         T.Bucketizer(inputCol="x", outputCol="b", splits=[0.0, 5.0, 10.0, 100.0]),
         vector("b", "z"),

@@ -30,6 +30,7 @@ REJECTS: dict[str, dict[int, str]] = {
     **dict.fromkeys(PIPELINES, NO_X),
     "string-indexer-error": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
     "string-indexer-skip": {**NO_X, OTHER_C: "model-dropped", NO_C: "model-dropped"},
+    "polynomial": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
     "imputer": {},
     "tokenizer-hashing": {NO_T: "constraint-error:t"},
     "r-formula": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
