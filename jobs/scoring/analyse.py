@@ -1,7 +1,6 @@
 """The policy's expressions against the scored columns: analysed by Spark, run by nobody, before the first row is read."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from pyspark.ml import PipelineModel
@@ -12,7 +11,7 @@ from pyspark.sql import types as T
 from jobs.contract.policy import Policy
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
-from jobs.scoring import decide, predict, read, sql
+from jobs.scoring import decide, kept, predict, read, sql
 from jobs.scoring.calls import Calls
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
@@ -24,22 +23,6 @@ BANNED = {
 # words that Spark takes for the day or moment of the run, where it is asked for a date or time
 MOMENT = re.compile(r"\s*(now|today|tomorrow|yesterday)\b", re.IGNORECASE)
 MOMENT_AS_TYPED = re.compile(rf"\b(date|timestamp(_[ln]tz)?)\s*['\"]{MOMENT.pattern}", re.IGNORECASE)
-# steps after which there are other rows than before, so that none could be accounted for
-OTHER_ROWS = {
-    "Aggregate",
-    "Deduplicate",
-    "Distinct",
-    "Except",
-    "Expand",
-    "Generate",
-    "GlobalLimit",
-    "Intersect",
-    "LateralJoin",
-    "LocalLimit",
-    "Offset",
-    "Sample",
-    "Union",
-}
 # a cell of each type that most models take
 MADE_UP = {
     **{"string": "", "number": "0", "integer": "0", "boolean": "false"},
@@ -49,10 +32,11 @@ NOT_FOR_A_CSV = (T.ArrayType, T.MapType, T.StructType, T.BinaryType, T.NullType,
 
 
 def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy: Policy, where: str) -> dict[str, str]:
-    """The policy's columns with their Spark types. Raises `ModelMismatchError` naming the expression and what is wrong."""
+    """The policy's columns with their Spark types. Raises `ModelMismatchError` naming the stage or expression and what is wrong."""
     _check_patterns(spark, schema)
-    scored = _scored(spark, schema, model)
-    _check_rows_are_kept(scored, model)
+    given, outputs = _scored(spark, schema, model)
+    kept.check(given, outputs, model)
+    scored = outputs.drop(*read.PLACE)
     if decide.ACTION in (name.lower() for name in scored.columns):
         raise ModelMismatchError(
             f"policy {where}: the name 'action' is taken by a column of the schema or model; rename that"
@@ -78,12 +62,13 @@ def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy
     return {name: types[f"columns.{name}"].simpleString() for name in policy.columns}
 
 
-def _scored(spark: SparkSession, schema: TableSchema, model: PipelineModel) -> DataFrame:
-    """What the model makes of the schema's columns, of no row if it can."""
+def _scored(spark: SparkSession, schema: TableSchema, model: PipelineModel) -> tuple[DataFrame, DataFrame]:
+    """The schema's columns, of no row if the model can do with none, and what it makes of them."""
     columns = [f"CAST(NULL AS {f.spark_type}) AS {sql.name(f.name)}" for f in schema.fields]
     places = [f"CAST(NULL AS string) AS {name}" for name in read.PLACE]
+    given = spark.range(0).selectExpr(*columns, *places)
     try:
-        return predict.outputs(spark.range(0).selectExpr(*columns, *places), model).drop(*read.PLACE)
+        return given, predict.outputs(given, model)
     except ModelMismatchError as error:
         # only of a row does an assembler learn how many numbers there are in what a PolynomialExpansion makes
         if "empty dataframe" not in str(error):
@@ -92,7 +77,8 @@ def _scored(spark: SparkSession, schema: TableSchema, model: PipelineModel) -> D
     # of what is in a row, or Spark would work out the policy for it
     row = "IF(id = 0, CAST({} AS {}), NULL) AS {}".format
     made_up = [row(sql.text(known.get(f.name, MADE_UP[f.type])), f.spark_type, sql.name(f.name)) for f in schema.fields]
-    return predict.outputs(spark.range(1).selectExpr(*made_up, *places), model).drop(*read.PLACE)
+    given = spark.range(1).selectExpr(*made_up, *places)
+    return given, predict.outputs(given, model)
 
 
 def _known_categories(model: PipelineModel) -> dict[str, str]:
@@ -116,26 +102,6 @@ def _check_patterns(spark: SparkSession, schema: TableSchema) -> None:
             ) from error
 
 
-def _check_rows_are_kept(scored: DataFrame, model: PipelineModel) -> None:
-    java: Any = scored
-    kinds = [node.getClass().getSimpleName() for node in _plan_nodes(java._jdf.queryExecution().analyzed())]
-    # ALS looks its factors up by two joins, which match once; of any other join that cannot be known
-    lookups = 2 * len(predict.of_kind(model, "ALSModel"))
-    other = [kind for kind in kinds if kind in OTHER_ROWS] + [kind for kind in kinds if kind == "Join"][lookups:]
-    if other:
-        raise ModelMismatchError(
-            f"the model makes other rows of those it is given ({other[0]}), so none could be accounted for; "
-            f"a SQLTransformer must keep rows as they are, and give the same each time"
-        )
-
-
-def _plan_nodes(plan: Any) -> Iterator[Any]:
-    yield plan
-    children = plan.children()
-    for index in range(children.size()):
-        yield from _plan_nodes(children.apply(index))
-
-
 def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     try:
         frame.select(F.expr(expression))  # brackets around it would make a whole of `a) OR (b`
@@ -152,24 +118,21 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
     if len(analysed.columns) != 1:
         raise ModelMismatchError(f"{spot}: {expression!r} is {len(analysed.columns)} columns; name one")
     calls = Calls(frame.sparkSession)
-    if any("Star" in node.getClass().getSimpleName() for node in _nodes(calls.seq([calls.sql(expression)]))):
+    if any("Star" in node.getClass().getSimpleName() for node in kept.nodes(calls.seq([calls.sql(expression)]))):
         raise ModelMismatchError(f"{spot}: {expression!r}: * stands for the job's own columns too; name those you mean")
-    plan = java._jdf.queryExecution().analyzed()
+    plan = kept.analysed(analysed)
     if MOMENT.search(expression) and _is_of_the_run(expression, plan.expressions()):
         raise ModelMismatchError(
             f"{spot}: {expression!r}: a day or time that depends on when the job runs is not allowed; write the date"
         )
-    below: Any = frame
-    for node in reversed(list(_nodes(plan.expressions()))):  # the innermost is the one to name
+    for node in reversed(list(kept.nodes(plan.expressions()))):  # the innermost is the one to name
         name = node.getClass().getSimpleName()
         if name in BANNED or "Subquery" in name or name in ("Exists", "ListQuery") or not node.deterministic():
             raise ModelMismatchError(
                 f"{spot}: {expression!r}: {node.prettyName()} is not allowed; use deterministic functions of the row's columns"
             )
     # Spark puts a node of its own between for whatever sees more than one row
-    if plan.getClass().getSimpleName() != "Project" or not plan.child().fastEquals(
-        below._jdf.queryExecution().analyzed()
-    ):
+    if plan.getClass().getSimpleName() != "Project" or not plan.child().fastEquals(kept.analysed(frame)):
         raise ModelMismatchError(
             f"{spot}: {expression!r}: aggregates, windows and generators are not allowed; a rule sees one row"
         )
@@ -180,7 +143,7 @@ def _is_of_the_run(expression: str, nodes: Any) -> bool:
     """Whether a word for a moment is made a date or time, and is not just a text."""
     if MOMENT_AS_TYPED.search(expression):  # the parser puts the date itself in its place
         return True
-    for node in _nodes(nodes):
+    for node in kept.nodes(nodes):
         if node.dataType().typeName() in ("date", "timestamp", "timestamp_ntz"):
             below = node.children()
             texts = [
@@ -189,13 +152,6 @@ def _is_of_the_run(expression: str, nodes: Any) -> bool:
             if any(MOMENT.match(str(text.eval(None))) for text in texts if text.foldable()):
                 return True
     return False
-
-
-def _nodes(expressions: Any) -> Iterator[Any]:
-    for index in range(expressions.size()):
-        node = expressions.apply(index)
-        yield node
-        yield from _nodes(node.children())
 
 
 def _said(error: Exception) -> str:

@@ -1,0 +1,71 @@
+"""A model that does not keep its rows is refused by the stage that is at fault."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pyspark.ml import PipelineModel, Transformer
+from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from tests.support import models
+from tests.support.runs import Ended, Score
+
+
+class Stage(Transformer, DefaultParamsReadable[Any], DefaultParamsWritable):
+    """A stage of the team's own; a prediction is the column x."""
+
+
+class ThroughRdd(Stage):
+    """Goes through Python's rows."""
+
+    def _transform(self, frame: DataFrame) -> DataFrame:
+        kinds = T.StructType([*frame.schema.fields, T.StructField("prediction", T.DoubleType())])
+        return frame.sparkSession.createDataFrame(frame.rdd.map(lambda row: (*row, row["x"])), kinds)
+
+
+class ThroughDriver(Stage):
+    """Takes all rows to the driver and back."""
+
+    def _transform(self, frame: DataFrame) -> DataFrame:
+        kinds = T.StructType([*frame.schema.fields, T.StructField("prediction", T.DoubleType())])
+        return frame.sparkSession.createDataFrame([(*row, row["x"]) for row in frame.collect()], kinds)
+
+
+class Checkpoint(Stage):
+    """Forgets where its rows are from."""
+
+    def _transform(self, frame: DataFrame) -> DataFrame:
+        return frame.withColumn("prediction", F.col("x")).localCheckpoint()
+
+
+class Harmless(Stage):
+    """Gives every column its own name again, and calls a function that says it is to be called once."""
+
+    def _transform(self, frame: DataFrame) -> DataFrame:
+        renamed = frame.select(*(F.col(name).alias(f"its {name}") for name in frame.columns)).toDF(*frame.columns)
+        return renamed.withColumn("prediction", F.udf(float.__neg__, "double").asNondeterministic()("x"))
+
+
+def of(plain: Score, tmp_path: Path, stage: Any) -> Ended:
+    """A run with `stage` alone."""
+    (tmp_path / "in.csv").write_text("id,x\na,1\nA,2\n")
+    model = models.saved(PipelineModel([stage]), tmp_path / "model")
+    columns = {"id": "id", "prediction": "prediction"}
+    return plain(input=tmp_path / "in.csv", model=model, policy={"actions": [], "otherwise": "go", "columns": columns})
+
+
+@pytest.mark.parametrize("kind", [ThroughRdd, ThroughDriver, Checkpoint])
+def test_a_stage_that_makes_a_new_frame_is_refused_by_name(kind: type[Stage], plain: Score, tmp_path: Path) -> None:
+    stage = kind()
+    ended = of(plain, tmp_path, stage)
+    assert ended.code == 4, ended.stderr
+    assert f"stage {stage.uid} of the model makes a new frame" in ended.error
+
+
+def test_a_stage_in_python_that_keeps_all_it_has_to_is_not_refused(plain: Score, tmp_path: Path) -> None:
+    ended = of(plain, tmp_path, Harmless())
+    assert ended.code == 0, ended.stderr
+    assert ended.actions == [{"id": "a", "prediction": "-1.0"}, {"id": "A", "prediction": "-2.0"}]
