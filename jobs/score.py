@@ -217,7 +217,7 @@ def loaded(spark: SparkSession, options: Options, agreed: Agreed, steps: Steps) 
 
 def check(spark: SparkSession, model: PipelineModel, options: Options, agreed: Agreed) -> Columns:
     """All that can be checked without reading a row; returns the types of the policy's columns."""
-    return analyse.check(spark, agreed.schema, model, agreed.policy, options.policy)
+    return analyse.check(spark, agreed, model, options.policy)
 
 
 @click.command(params=cli.OPTIONS, epilog=cli.EXAMPLE)

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from jobs.contract.policy import Policy
+from jobs.contract.agreed import Agreed
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
 from jobs.scoring import decide, kept, predict, read, sql
@@ -31,11 +31,12 @@ MADE_UP = {
 NOT_FOR_A_CSV = (T.ArrayType, T.MapType, T.StructType, T.BinaryType, T.NullType, T.UserDefinedType)
 
 
-def check(spark: SparkSession, schema: TableSchema, model: PipelineModel, policy: Policy, where: str) -> dict[str, str]:
+def check(spark: SparkSession, agreed: Agreed, model: PipelineModel, where: str) -> dict[str, str]:
     """The policy's columns with their Spark types. Raises `ModelMismatchError` naming the stage or expression and what is wrong."""
+    schema, policy = agreed.schema, agreed.policy
     _check_patterns(spark, schema)
     given, outputs = _scored(spark, schema, model)
-    kept.check(given, outputs, model)
+    kept.check(given, outputs, model, agreed)
     scored = outputs.drop(*read.PLACE)
     if decide.ACTION in (name.lower() for name in scored.columns):
         raise ModelMismatchError(

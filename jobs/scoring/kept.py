@@ -1,4 +1,4 @@
-"""What a model has to keep: the rows it is given as they are."""
+"""What a model has to keep: the rows it is given and their keys."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 
+from jobs.contract.agreed import Agreed
 from jobs.errors import ModelMismatchError
 from jobs.scoring import predict
 
@@ -30,9 +31,11 @@ BEGINNING = "Range"
 Plan = Any
 
 
-def check(given: DataFrame, scored: DataFrame, model: PipelineModel) -> None:
-    """Hold `scored`, what the model made of `given`, to that. Raises `ModelMismatchError` naming the stage."""
-    _check_rows(analysed(scored), given, model)
+def check(given: DataFrame, scored: DataFrame, model: PipelineModel, agreed: Agreed) -> None:
+    """Hold `scored`, what the model made of `given`, to all that. Raises `ModelMismatchError` naming the stage or column."""
+    plan = analysed(scored)
+    _check_rows(plan, given, model)
+    _check_keys(plan, given, agreed.schema.keys)
 
 
 def _check_rows(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
@@ -51,6 +54,30 @@ def _check_rows(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
             f"stage {stage} of the model makes a new frame (as by .rdd, toPandas, collect or a checkpoint), so that counted rows "
             f"cannot be followed through it; let it add columns to the frame it is given, by functions or UDFs"
         )
+
+
+def _check_keys(plan: Plan, given: DataFrame, keys: tuple[tuple[str, ...], ...]) -> None:
+    """Keys are looked at as they were read, so they are to be published as they were read."""
+    read, outputs = analysed(given).output(), plan.outputSet()
+    for name in dict.fromkeys(name for key in keys for name in key):
+        attribute = read.apply(given.columns.index(name))
+        if not outputs.contains(attribute) and not _renamed(plan, name, attribute):
+            raise ModelMismatchError(
+                f"the model changes the key column {name!r}, so that a key could be published twice; "
+                f"give what it makes of it another name"
+            )
+
+
+def _renamed(plan: Plan, name: str, attribute: Any) -> bool:
+    """Whether the plan's column `name` is the `attribute` it began with, under one alias after the other."""
+    found = next(column for column in _items(plan.output()) if column.name() == name)
+    for node in plan_nodes(plan):
+        aliases = node.projectList() if node.getClass().getSimpleName() == "Project" else None
+        for alias in _items(aliases) if aliases else ():
+            is_alias = alias.getClass().getSimpleName() == "Alias" and alias.exprId().equals(found.exprId())
+            if is_alias and alias.child().getClass().getSimpleName() == "AttributeReference":
+                found = alias.child()
+    return bool(found.exprId().equals(attribute.exprId()))
 
 
 def _first(given: DataFrame, model: PipelineModel, at_fault: Callable[[Plan], bool]) -> str:

@@ -1,4 +1,4 @@
-"""A model that does not keep its rows is refused by the stage that is at fault."""
+"""A model that does not keep its rows or their keys is refused by the stage or column that is at fault."""
 
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,13 @@ class Checkpoint(Stage):
         return frame.withColumn("prediction", F.col("x")).localCheckpoint()
 
 
+class UpperKey(Stage):
+    """Makes one key of several."""
+
+    def _transform(self, frame: DataFrame) -> DataFrame:
+        return frame.withColumns({"id": F.upper("id"), "prediction": F.col("x")})
+
+
 class Harmless(Stage):
     """Gives every column its own name again, and calls a function that says it is to be called once."""
 
@@ -63,6 +70,12 @@ def test_a_stage_that_makes_a_new_frame_is_refused_by_name(kind: type[Stage], pl
     ended = of(plain, tmp_path, stage)
     assert ended.code == 4, ended.stderr
     assert f"stage {stage.uid} of the model makes a new frame" in ended.error
+
+
+def test_a_stage_that_changes_a_key_is_refused(plain: Score, tmp_path: Path) -> None:
+    ended = of(plain, tmp_path, UpperKey())
+    assert ended.code == 4, ended.stderr
+    assert "changes the key column 'id'" in ended.error
 
 
 def test_a_stage_in_python_that_keeps_all_it_has_to_is_not_refused(plain: Score, tmp_path: Path) -> None:
