@@ -1,7 +1,7 @@
-"""What a model has to keep: the rows it is given and their keys."""
+"""What a model has to keep: the rows it is given, their keys, and its values should it be asked again."""
 
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Optional
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from jobs.contract.agreed import Agreed
 from jobs.errors import ModelMismatchError
 from jobs.scoring import predict
+from jobs.scoring.calls import Calls, java_class
 
 # steps after which there are other rows than before, so that none could be accounted for
 OTHER_ROWS = {
@@ -28,6 +29,9 @@ OTHER_ROWS = {
 }
 # what the frame that a model is checked with begins with
 BEGINNING = "Range"
+# stages declare them as not deterministic so that they are called once a row
+FUNCTIONS = ("ScalaUDF", "PythonUDF")
+PATTERNS = "org.apache.spark.sql.catalyst.trees.TreePattern"
 Plan = Any
 
 
@@ -36,6 +40,10 @@ def check(given: DataFrame, scored: DataFrame, model: PipelineModel, agreed: Agr
     plan = analysed(scored)
     _check_rows(plan, given, model)
     _check_keys(plan, given, agreed.schema.keys)
+    # no other stage can hold an expression of somebody's own
+    if any(stage.kind == "SQLTransformer" or stage.is_python for stage in agreed.saved.stages):
+        _check_values(plan, given, model)
+        _check_stars(Calls(given.sparkSession), agreed)
 
 
 def _check_rows(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
@@ -78,6 +86,48 @@ def _renamed(plan: Plan, name: str, attribute: Any) -> bool:
             if is_alias and alias.child().getClass().getSimpleName() == "AttributeReference":
                 found = alias.child()
     return bool(found.exprId().equals(attribute.exprId()))
+
+
+def _check_values(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
+    """A second pass, or tomorrow's run of the same date, must give what the first did."""
+    patterns: Any = java_class(given.sparkSession, PATTERNS)
+    current, subquery = patterns.CURRENT_LIKE(), patterns.PLAN_EXPRESSION()
+
+    def changing(plan: Plan) -> Optional[str]:
+        for node in plan_nodes(plan):
+            if node.deterministic() and not node.containsPattern(current):
+                continue
+            for found in _changing(node.expressions(), current):
+                if found.getClass().getSimpleName() not in FUNCTIONS:
+                    return str(found.prettyName())
+        return "a sub-query" if plan.containsPattern(subquery) else None
+
+    if name := changing(plan):
+        stage = _first(given, model, lambda plan: changing(plan) is not None)
+        raise ModelMismatchError(
+            f"stage {stage} of the model: {name} is not allowed, as it may give another value each time; "
+            f"use deterministic functions of the row's columns"
+        )
+
+
+def _changing(expressions: Any, current: Any) -> Iterator[Any]:
+    """The innermost expressions that are not deterministic, or ask for the time or the like."""
+    for each in _items(expressions):
+        if not each.deterministic() or each.containsPattern(current):
+            yield from list(_changing(each.children(), current)) or [each]
+
+
+def _check_stars(calls: Calls, agreed: Agreed) -> None:
+    for stage in agreed.saved.stages:
+        if stage.kind != "SQLTransformer":
+            continue
+        for node in plan_nodes(calls.statement(str(stage.params.get("statement")))):
+            inner = (each for root in _items(node.expressions()) for each in nodes(root.children()))
+            if any("Star" in each.getClass().getSimpleName() for each in inner):
+                raise ModelMismatchError(
+                    f"stage {stage.uid} of the model: within a function * stands for the job's own columns too; "
+                    f"name those you mean"
+                )
 
 
 def _first(given: DataFrame, model: PipelineModel, at_fault: Callable[[Plan], bool]) -> str:

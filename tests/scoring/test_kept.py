@@ -1,10 +1,11 @@
-"""A model that does not keep its rows or their keys is refused by the stage or column that is at fault."""
+"""A model that does not keep its rows, their keys or its values is refused by the stage or column that is at fault."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.ml import PipelineModel, Transformer
+from pyspark.ml.feature import SQLTransformer
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -82,3 +83,30 @@ def test_a_stage_in_python_that_keeps_all_it_has_to_is_not_refused(plain: Score,
     ended = of(plain, tmp_path, Harmless())
     assert ended.code == 0, ended.stderr
     assert ended.actions == [{"id": "a", "prediction": "-1.0"}, {"id": "A", "prediction": "-2.0"}]
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("x + rand(1)", "rand is not allowed"),
+        ("monotonically_increasing_id()", "monotonically_increasing_id is not allowed"),
+        ("datediff(current_date, date'2026-01-01')", "current_date is not allowed"),
+        ("x / (SELECT max(x) FROM __THIS__)", "a sub-query is not allowed"),
+        ("hash(*)", "* stands for the job's own columns too"),
+    ],
+)
+def test_a_statement_that_does_not_keep_its_values_is_refused_by_name(
+    plain: Score, tmp_path: Path, expression: str, said: str
+) -> None:
+    stage = SQLTransformer(statement=f"SELECT *, {expression} AS prediction FROM __THIS__")
+    ended = of(plain, tmp_path, stage)
+    assert ended.code == 4, ended.stderr
+    assert f"stage {stage.uid} of the model: " in ended.error
+    assert said in ended.error
+
+
+def test_a_statement_of_the_rows_own_columns_is_not_refused(plain: Score, tmp_path: Path) -> None:
+    statement = "SELECT t.*, x * 2 AS prediction FROM (SELECT *, -x AS y FROM __THIS__) AS t WHERE y < -1"
+    ended = of(plain, tmp_path, SQLTransformer(statement=statement))
+    assert ended.code == 3, ended.stderr  # the other row is left out
+    assert ended.reasons == {2: "model-dropped"}
