@@ -15,8 +15,16 @@ AWAY = (
     r"|Connection broken|Premature end of|SdkClientException|AWSClientIOException|^ConnectionError"
 )
 GONE = r"FileNotFoundException|does not exist"
+# Java's search calls itself for each repetition of a group with alternatives
+DEEP = r"StackOverflowError\n(\s+at .*\n)*?\s+at \S*java\.util\.regex"
 # in the order they are tried: pattern of the whole text, the kind of error, and what to say
 KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
+    (
+        DEEP,
+        UsageError,
+        "a regular expression needs more stack than there is for so long a cell; repeat no alternatives in it "
+        "([a-z0-9]+, not ([a-z]|[0-9])+), or, if it is a pattern of the schema, give its column a maxLength",
+    ),
     (
         r"NoSuchBucket|Unable to locate credentials|InvalidAccessKeyId|SignatureDoesNotMatch|ExpiredToken",
         UsageError,
@@ -30,6 +38,11 @@ KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
         "an input file is cut off or damaged",
     ),
     (GONE, InputRefusedError, "an input file has gone since it was listed"),
+    (
+        r"OutOfMemoryError",
+        UsageError,
+        "there is not enough memory, give more (--spark '--driver-memory 4g --executor-memory 8g')",
+    ),
     (r"No space left on device", HandOffError, "the disk is full, make room and run again"),
     (r"Read-only file system", HandOffError, "the output cannot be written, give another --output"),
     (r"MLUtils|org\.apache\.spark\.ml|PythonException", ModelMismatchError, "a stage of the model failed on a row"),
@@ -55,7 +68,7 @@ def explained(options: Options, damaged: Callable[[], Optional[str]] = lambda: N
         text = _text(error)
         for pattern, kind, meaning in KNOWN:
             if re.search(pattern, _without_frames(text) if pattern in (DENIED, AWAY) else text):
-                uri = _uri(text)
+                uri = _uri(text) if pattern != DEEP else None  # it would be what was being written
                 if uri and _is_below(uri, options.output) and kind is InputRefusedError:
                     uri = damaged()
                 if pattern == DENIED and uri and not _is_below(uri, options.output):

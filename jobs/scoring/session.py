@@ -78,6 +78,8 @@ def start(
         "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PruneFilters",
         "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
+        # else a regular expression without enough stack ends the JVM, on one machine the driver's too, before it is told
+        "spark.executor.killOnFatalError.depth": "0",
         # a second copy of a task would write a second copy of its part
         "spark.speculation": "false",
     }

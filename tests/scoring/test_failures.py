@@ -1,0 +1,40 @@
+"""What fails on a row is told in one line, with the cure."""
+
+from pathlib import Path
+from typing import Any
+
+from tests.support.runs import Score
+
+LONG = "a" * 20_000
+
+
+def with_pattern(plain: Score, tmp_path: Path, **more: Any) -> Any:
+    """A run over a short and a long id, both of which fit a pattern that repeats alternatives."""
+    (tmp_path / "in.csv").write_text(f"id,x\na,1\n{LONG},2\n")
+    constraints = {"pattern": "([a-z]|[0-9])+", **more}
+    fields = [{"name": "id", "type": "string", "constraints": constraints}, {"name": "x", "type": "number"}]
+    return plain(input=tmp_path / "in.csv", schema={"fields": fields, "primaryKey": "id"}, max_rejects=1)
+
+
+def test_a_pattern_without_enough_stack_is_told_with_the_cure(plain: Score, tmp_path: Path) -> None:
+    ended = with_pattern(plain, tmp_path)
+    assert ended.code == 2, ended.stderr
+    assert "a regular expression needs more stack than there is for so long a cell" in ended.error
+    assert str(tmp_path / "schema.json") in ended.error
+    assert "see file:" not in ended.error
+
+
+def test_a_cell_that_is_too_long_does_not_meet_its_pattern(plain: Score, tmp_path: Path) -> None:
+    ended = with_pattern(plain, tmp_path, maxLength=100)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {3: "constraint-error:id"}
+    assert [row["id"] for row in ended.actions] == ["a"]
+
+
+def test_too_little_memory_is_told_with_the_cure(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\n")
+    # more than the tests' JVM has in all
+    policy = {"actions": [], "otherwise": "go", "columns": {"id": "repeat(id, 1500000000)"}}
+    ended = plain(input=tmp_path / "in.csv", policy=policy)
+    assert ended.code == 2, ended.stderr
+    assert "not enough memory, give more (--spark '--driver-memory" in ended.error
