@@ -88,12 +88,18 @@ def is_gone(error: Exception) -> bool:
 
 
 def cause(error: Exception) -> str:
-    """The first line of what its deepest cause says."""
+    """The first line of what its deepest cause says; of a Python worker's traceback the last, which is the exception."""
     text = _text(error)
     # py4j says first that an error occurred, and in the next line which
     causes: list[str] = re.findall(r"^(?:Caused by)?: (.*)$", text, flags=re.MULTILINE)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (causes[-1] if causes else lines[0])[:300]
+    said = causes[-1] if causes else lines[0]
+    raised = (
+        re.search(re.escape(said) + r"\n(?:[ \t].*\n)+(\S.*)", text)
+        if said.endswith("(most recent call last):")
+        else None
+    )
+    return (raised[1] if raised else said)[:300]
 
 
 def _text(error: Exception) -> str:

@@ -3,9 +3,22 @@
 from pathlib import Path
 from typing import Any
 
+from pyspark.ml import PipelineModel, Transformer
+from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from tests.support import models
 from tests.support.runs import Score
 
 LONG = "a" * 20_000
+
+
+class Inverse(Transformer, DefaultParamsReadable[Any], DefaultParamsWritable):
+    """A stage of the team's own that cannot take every row."""
+
+    def _transform(self, frame: DataFrame) -> DataFrame:
+        return frame.withColumn("prediction", F.udf(lambda x: 1 / x, "double")("x"))
 
 
 def with_pattern(plain: Score, tmp_path: Path, **more: Any) -> Any:
@@ -38,3 +51,10 @@ def test_too_little_memory_is_told_with_the_cure(plain: Score, tmp_path: Path) -
     ended = plain(input=tmp_path / "in.csv", policy=policy)
     assert ended.code == 2, ended.stderr
     assert "not enough memory, give more (--spark '--driver-memory" in ended.error
+
+
+def test_what_a_stage_in_python_raises_is_told(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,0\n")
+    ended = plain(input=tmp_path / "in.csv", model=models.saved(PipelineModel([Inverse()]), tmp_path / "model"))
+    assert ended.code == 4, ended.stderr
+    assert "a stage of the model failed on a row: ZeroDivisionError: float division by zero;" in ended.error
