@@ -12,7 +12,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.errors import ModelMismatchError
-from jobs.scoring import failures, one_hot, session, sql
+from jobs.scoring import failures, guards, session, sql
 
 FAULT = "_na_fault"
 PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
@@ -39,7 +39,7 @@ def load(spark: SparkSession, uri: str, saved: SavedModel) -> PipelineModel:
             java.set(java.getParam("handleInvalid"), "skip")
             if stage is not None:  # its own settings are copied over the Java object's with each transform
                 stage.set(stage.getParam("handleInvalid"), "skip")
-    return one_hot.guarded(model)
+    return guards.guarded(model)
 
 
 def score(good: DataFrame, model: PipelineModel, saved: SavedModel) -> DataFrame:

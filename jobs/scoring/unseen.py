@@ -7,7 +7,7 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.scoring import one_hot, predict, sql
+from jobs.scoring import guards, predict, sql
 
 MOST_FREQUENT = 10
 KEPT = "_na_unseen"
@@ -23,7 +23,7 @@ def flagged(scored: DataFrame, model: PipelineModel) -> DataFrame:
         f"({sql.name(column)} IS NOT NULL AND {sql.name(output)} = {len(labels)})"
         for java in _keeping(model, "StringIndexerModel")
         for column, output, labels in zip(
-            one_hot.columns(java, "input"), one_hot.columns(java, "output"), java.labelsArray()
+            guards.columns(java, "input"), guards.columns(java, "output"), java.labelsArray()
         )
         if column in columns and output in columns
     ]
@@ -39,9 +39,9 @@ def categories(good: DataFrame, model: PipelineModel) -> dict[str, dict[str, Any
     encoders = predict.of_kind(model, "OneHotEncoderModel")
     frame, tests = good, {column: test for column, test in _out_of_range(encoders) if column in good.columns}
     for number, java in enumerate(predict.of_kind(model, "StringIndexerModel")):
-        outputs = [f"_na_index {number} {name}" for name in one_hot.columns(java, "output")]
+        outputs = [f"_na_index {number} {name}" for name in guards.columns(java, "output")]
         frame = _indexed(frame, java, outputs)
-        for column, output, labels in zip(one_hot.columns(java, "input"), outputs, java.labelsArray()):
+        for column, output, labels in zip(guards.columns(java, "input"), outputs, java.labelsArray()):
             if column in good.columns and output in frame.columns:
                 tests[column] = f"{sql.name(output)} = {len(labels)}"
     if not tests:
@@ -71,8 +71,8 @@ def _keeping(model: PipelineModel, kind: str) -> list[Any]:
 def _out_of_range(encoders: list[Any]) -> Iterator[tuple[str, str]]:
     """Each encoder's columns, and SQL for a number that it has no place for."""
     for java in encoders:
-        for column, size in zip(one_hot.columns(java, "input"), java.categorySizes()):
-            yield column, f"NOT {one_hot.known(column, size)}"
+        for column, size in zip(guards.columns(java, "input"), java.categorySizes()):
+            yield column, f"NOT {guards.known(column, size)}"
 
 
 def _indexed(frame: DataFrame, java: Any, outputs: list[str]) -> DataFrame:

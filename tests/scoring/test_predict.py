@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pyspark.ml import PipelineModel
 from pyspark.ml.classification import LogisticRegression
-from pyspark.ml.feature import Imputer, IndexToString, StringIndexer, VectorAssembler
+from pyspark.ml.feature import Bucketizer, Imputer, IndexToString, SQLTransformer, StringIndexer, VectorAssembler
 from pyspark.sql import SparkSession
 
 from tests.support import models
@@ -109,6 +109,24 @@ def test_rows_that_a_skipping_pipeline_drops_are_rejected_and_the_stage_is_named
     assert ended.reasons == {3: "model-dropped"}
     assert ended.actions == [{"a": "1.0", "b": "2.0"}, {"a": "4.0", "b": "3.0"}]  # the mean of 2 and 4
     assert any("VectorAssembler(a, b2) handleInvalid=skip" in note for note in ended.package["notes"])
+
+
+def test_a_number_in_no_bucket_is_rejected_and_no_other(plain: Score, spark: SparkSession, tmp_path: Path) -> None:
+    # keep is for missing numbers alone
+    root = SQLTransformer(statement="SELECT *, sqrt(x) AS root FROM __THIS__")
+    buckets = Bucketizer(inputCol="root", outputCol="prediction", splits=[0.0, 2.0, 3.0], handleInvalid="keep")
+    path = models.saved(PipelineModel([root, buckets]), tmp_path / "model")
+    drawn = {"zero": 0.0, "small": 4.9e-324, "two": 4.0, "three": 9.0, "nan": -1.0}
+    out = {"negative-zero": -0.0, "above": 9.000000000000002, "far": 1e300}
+    (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{key},{x!r}\n" for key, x in {**drawn, **out}.items()))
+    policy = {"actions": [], "otherwise": "go", "columns": {"id": "id", "prediction": "prediction"}}
+    ended = plain(input=tmp_path / "in.csv", model=path, policy=policy, max_rejects=3)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == dict.fromkeys((7, 8, 9), "model-dropped")
+    frame = models.rows(spark, "id string, x double", *drawn.items())
+    wanted = {row["id"]: row["prediction"] for row in PipelineModel.load(f"file://{path}").transform(frame).collect()}
+    assert {row["id"]: float(row["prediction"]) for row in ended.actions} == wanted
+    assert wanted == {"zero": 0, "small": 0, "two": 1, "three": 1, "nan": 2}
 
 
 def test_null_nan_and_infinite_outputs_are_rejected(plain: Score, spark: SparkSession, tmp_path: Path) -> None:

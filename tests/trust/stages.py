@@ -104,8 +104,10 @@ PIPELINES: dict[str, Callable[[], list[Any]]] = {
         R.LinearRegression(labelCol="y", regParam=0.1),
     ],
     "bucketizer": lambda: [
-        T.Bucketizer(inputCol="x", outputCol="b", splits=[0.0, 5.0, 10.0, 100.0]),
-        vector("b", "z"),
+        T.Bucketizer(
+            inputCols=["x", "u"], outputCols=["b", "ub"], splitsArray=[[0.0, 5.0, 10.0, 100.0], [0.0, 2.0, 5.0]]
+        ),
+        vector("b", "ub", "z"),
         R.LinearRegression(labelCol="y"),
     ],
     "imputer": lambda: [

@@ -31,6 +31,7 @@ REJECTS: dict[str, dict[int, str]] = {
     "string-indexer-error": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
     "string-indexer-skip": {**NO_X, OTHER_C: "model-dropped", NO_C: "model-dropped"},
     "polynomial": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
+    "bucketizer": NO_X | OTHER_U,
     "imputer": {},
     "tokenizer-hashing": {NO_T: "constraint-error:t"},
     "r-formula": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
