@@ -87,10 +87,13 @@ def _walk(model: SavedModel, schema: TableSchema, where: str) -> tuple[str, ...]
             if name in kinds:
                 features[name] = None
                 _check_type(name, kinds[name], stage, where)
-        clash = [name for name in stage.outputs if name in kinds]
+        taken = {name.lower(): name for name in kinds}
+        clash = [name for name in stage.outputs if name.lower() in taken]
         if clash:
+            there = taken[clash[0].lower()]
+            spelled = "" if there == clash[0] else f" as {there!r} (Spark does not look at case)"
             raise ModelMismatchError(
-                f"model {where}: {stage.kind} writes column {clash[0]!r}, which the schema has too; "
+                f"model {where}: {stage.kind} writes column {clash[0]!r}, which the schema has too{spelled}; "
                 f"leave it out of the schema (extra columns in the files are ignored)"
             )
         available.update(stage.outputs)

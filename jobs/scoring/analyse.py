@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from jobs.contract.agreed import Agreed
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
-from jobs.scoring import decide, kept, predict, read, sql
+from jobs.scoring import decide, kept, predict, read, sql, validate
 from jobs.scoring.calls import Calls
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
@@ -93,13 +93,17 @@ def _known_categories(model: PipelineModel) -> dict[str, str]:
 
 def _check_patterns(spark: SparkSession, schema: TableSchema) -> None:
     jvm: Any = spark.sparkContext._jvm
-    for field in schema.fields:
+    patterns = {field.name: field.constraints["pattern"] for field in schema.fields if "pattern" in field.constraints}
+    for name, pattern in patterns.items():
+        cure = "correct it"
         try:
-            jvm.java.util.regex.Pattern.compile(field.constraints.get("pattern", ""))
+            jvm.java.util.regex.Pattern.compile(pattern)
+            cure = "write a line break behind its last comment"  # which goes on over the bracket behind it
+            jvm.java.util.regex.Pattern.compile(validate.whole(pattern))
         except Exception as error:  # py4j wraps PatternSyntaxException
             raise UsageError(
-                f"schema: field {field.name!r}: pattern {field.constraints['pattern']!r} does not compile in Java: "
-                f"{_said(error).split('PatternSyntaxException: ')[-1]}"
+                f"schema: field {name!r}: pattern {pattern!r} does not compile in Java: "
+                f"{_said(error).split('PatternSyntaxException: ')[-1]}; {cure}"
             ) from error
 
 

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
+from jobs.contract.table_schema import RESERVED
 from jobs.errors import ModelMismatchError
 from jobs.scoring import failures, guards, session, sql
 
@@ -71,9 +72,9 @@ def outputs(good: DataFrame, model: PipelineModel) -> DataFrame:
         ) from error
     lost = [name for name in good.columns if name not in scored.columns]
     if lost:
+        what = "the job's own columns" if lost[0].startswith(RESERVED) else f"column {lost[0]!r}"
         raise ModelMismatchError(
-            f"the model drops column {lost[0]!r}, so its rows could not be accounted for; "
-            f"a SQLTransformer must SELECT * (or at least the schema's columns)"
+            f"the model drops {what}, so its rows could not be accounted for; a SQLTransformer must SELECT *, and may add to it"
         )
     arrays = {f.name: _as_array(scored, f.name) for f in scored.schema.fields if isinstance(f.dataType, VectorUDT)}
     return scored.withColumns(arrays) if arrays else scored

@@ -200,10 +200,14 @@ def _violations(field: Field) -> list[str]:
     if "maxLength" in rules:
         tests.append(f"length({value}) > {rules['maxLength']}")
     # last, as a cell that is too long may need more stack than there is
-    if "pattern" in rules:  # Table Schema: the whole cell must match
-        whole = "^(?:" + rules["pattern"] + r")\z"
-        tests.append(f"NOT {value} RLIKE {sql.text(whole)}")
+    if "pattern" in rules:
+        tests.append(f"NOT {value} RLIKE {sql.text(whole(rules['pattern']))}")
     return [f"coalesce({test}, false)" for test in tests]
+
+
+def whole(pattern: str) -> str:
+    """A regular expression for cells all of which match `pattern`, as Table Schema wants it."""
+    return "^(?:" + pattern + r")\z"
 
 
 def _literal(value: Any, field: Field) -> str:

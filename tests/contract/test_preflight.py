@@ -67,6 +67,11 @@ WRONG: dict[str, tuple[Any, dict[str, str], str]] = {
     ),
     "text": ([stage("Tokenizer", inputCol="a", outputCol="w")], {"a": "number"}, "'a' as string"),
     "taken": ([ASSEMBLER], {"a": "number", "b": "number", "features": "number"}, "writes column 'features'"),
+    "taken but for case": (
+        [ASSEMBLER],
+        {"a": "number", "b": "number", "Features": "number"},
+        "writes column 'features', which the schema has too as 'Features'",
+    ),
     "python": (
         [stage("shop.stages.Cleaner", inputCol="a")],
         {"a": "number"},

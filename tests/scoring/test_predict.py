@@ -190,3 +190,8 @@ def test_a_model_that_hides_the_rows_columns_does_not_fit(plain: Score, spark: S
     ended = plain(input=tmp_path / "in.csv", model=model)
     assert ended.code == 4
     assert "drops column 'id'" in ended.error
+    model = models.sql_model("SELECT id, x, x AS prediction FROM __THIS__", tmp_path / "listed")
+    ended = plain(input=tmp_path / "in.csv", model=model)
+    assert ended.code == 4
+    assert "drops the job's own columns" in ended.error
+    assert "must SELECT *, and may add to it" in ended.error
