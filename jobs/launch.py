@@ -35,7 +35,22 @@ EXAMPLE = """
 
 
 def say(line: str) -> None:
-    click.echo(f"emr: {line}", err=True)
+    _written(f"emr: {line}", err=True)
+
+
+def answer(line: str) -> None:
+    """The one line on stdout that tells of a job that was sent."""
+    if not _written(line, err=False):
+        say(f"stdout cannot be written to; it was to say {line}")
+
+
+def _written(line: str, *, err: bool) -> bool:
+    """Whether it could be. A reader that is gone changes nothing about the job, nor about the exit code."""
+    try:
+        click.echo(line, err=err)
+    except OSError:
+        return False
+    return True
 
 
 def shared(function: Callable[..., None]) -> Callable[..., None]:
@@ -104,10 +119,11 @@ def run(words: tuple[str, ...], **given: Any) -> None:
         sent = prepared.upload(session.store)
         say(f"{sent} of {len(prepared.uploads)} files uploaded; the others were there")
         record = sender(session, prepared).run(first)
-        if session.options.detach:
-            click.echo(json.dumps({"status": "submitted", "key": record.key, "ids": record.ids}))
-            return
-        follow(session, record, interrupts, cancels=True)
+        with ending(LostContactError):  # the job may run from here on
+            if session.options.detach:
+                answer(json.dumps({"status": "submitted", "key": record.key, "ids": record.ids}))
+            else:
+                follow(session, record, interrupts, cancels=True)
 
 
 @main.command(epilog=EXAMPLE)
@@ -198,7 +214,7 @@ def follow(session: Session, record: Record, interrupts: Interrupts, *, cancels:
     try:
         follower.conclude(snapshot)
     finally:
-        click.echo(json.dumps(follower.summary or {"status": snapshot.phase, "key": record.key}))
+        answer(json.dumps(follower.summary or {"status": snapshot.phase, "key": record.key}))
 
 
 @contextlib.contextmanager
@@ -206,9 +222,15 @@ def ending(unforeseen: type[JobError]) -> Iterator[None]:
     """The one place that exits: an error's line on stderr, and its exit code."""
     try:
         yield
+    except BrokenPipeError:
+        raise  # `emr logs … | head` has had enough: click ends in silence
     except (JobError, ClientError, BotoCoreError, OSError) as problem:
         # the store's own "not there" and "not yours" are OSErrors
-        error = problem if isinstance(problem, JobError) else unforeseen(f"AWS: {problem}")
+        error = (
+            problem
+            if isinstance(problem, JobError)
+            else unforeseen(str(problem) if isinstance(problem, OSError) else f"AWS: {problem}")
+        )
         for line in logs.masked(str(error)).splitlines():
             say(line)
         sys.exit(error.exit_code)

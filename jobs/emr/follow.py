@@ -115,7 +115,10 @@ class Follower:
 
     def conclude(self, snapshot: Snapshot) -> None:
         """Cleans up and keeps the job's summary; raises the error whose exit code says how it ended, if not well."""
-        self.records.keep(replace(self.record, ended=snapshot.state))
+        try:
+            self.records.keep(replace(self.record, ended=snapshot.state))
+        except (OSError, ClientError, BotoCoreError) as error:  # the job has ended as it has
+            self.say(f"its record was not written: {error}")
         self._clean_up(snapshot)
         status = self._status()
         self.summary = status.get("summary") if status else None

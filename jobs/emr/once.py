@@ -85,7 +85,7 @@ class Sender:
             return None
         if ids := target.find(record.name, since=record.created - CLOCK_SKEW):
             self.say("an earlier launcher sent this run and did not hear back; following it")
-            return self.records.keep(replace(record, ids=ids))
+            return self._kept(replace(record, ids=ids))
         if not target.takes_token and time.time() - record.created < self.patience.claim_seconds:
             self.say("another launcher is sending this run; waiting for it")
             time.sleep(self.patience.look_seconds)
@@ -110,7 +110,7 @@ class Sender:
             if attempt:
                 time.sleep(self.patience.look_seconds * attempt)
             try:
-                return self.records.keep(replace(record, ids=target.send(call)))
+                return self._kept(replace(record, ids=target.send(call)))
             except (ClientError, BotoCoreError) as error:
                 problem = error
                 if _refused(error):
@@ -119,10 +119,18 @@ class Sender:
                 self.say(f"no clear answer from EMR ({error}); looking whether the job was taken")
             if ids := self._look(record, target):
                 self.say("the job was taken")
-                return self.records.keep(replace(record, ids=ids))
+                return self._kept(replace(record, ids=ids))
         raise SubmissionError(
             f"EMR gave no clear answer ({problem}); the same command again first looks for the job, then sends it"
         ) from problem
+
+    def _kept(self, record: Record) -> Record:
+        """The record of a job that was taken, which it stays when this cannot be written."""
+        try:
+            return self.records.keep(record)
+        except (ClientError, BotoCoreError, OSError) as error:
+            self.say(f"the job was taken, but its record was not written ({error}); the same command again finds it")
+            return record
 
     def _look(self, record: Record, target: Target) -> dict[str, str] | None:
         for _ in range(self.patience.looks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -61,10 +62,11 @@ def _archive(name: str, pins: Sequence[str], target: release.Release, architectu
         _check_all_pinned(pins, folder)
         _drop_what_varies(folder)
         artefact = package.archive_of(folder, name=name)
-    os.makedirs(os.path.dirname(cached), exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=os.path.dirname(cached), delete=False) as fresh:
-        fresh.write(artefact.body)
-    os.replace(fresh.name, cached)
+    with contextlib.suppress(OSError):  # a home that cannot be written to costs time only
+        os.makedirs(os.path.dirname(cached), exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=os.path.dirname(cached), delete=False) as fresh:
+            fresh.write(artefact.body)
+        os.replace(fresh.name, cached)
     return artefact
 
 

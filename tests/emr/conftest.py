@@ -163,6 +163,7 @@ def s3(s3_server: S3) -> S3:
             client.delete_object(Bucket=bucket, Key=key)
     save_model(s3_server)
     s3_server.puts.clear()
+    s3_server.denies = lambda key: False
     return s3_server
 
 

@@ -254,6 +254,14 @@ def test_the_job_gets_a_boto3_that_runs_on_its_python_and_only_the_services_it_c
     assert not [name for name in found if name.startswith("bin/") or name.endswith("RECORD")]
 
 
+def test_without_a_home_to_write_to_packages_are_built_each_time(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "no-folder").touch()
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "no-folder"))
+    assert desk.run("serverless").exit_code == 0
+
+
 @pytest.mark.parametrize(("architecture", "tag"), [("x86_64", "x86_64"), ("aarch64", "aarch64")])
 def test_extra_packages_are_wheels_for_the_releases_python_and_processor(
     cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, architecture: str, tag: str

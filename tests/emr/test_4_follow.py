@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from jobs.emr import logs, targets
+from jobs.emr import logs, serverless, targets
 from jobs.emr.clients import Clients
 from jobs.emr.follow import Follower, Interrupts, Pace
 from jobs.emr.record import Record, Records
@@ -60,6 +60,67 @@ def test_the_exit_code_is_that_of_score(desk: Desk, target: str, code: int) -> N
     said = desk.run(target)
     assert said.exit_code == code
     assert "the job says: what went wrong, where, and the cure" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "ended"),
+    [([], 0, 0), ([], 3, 3), (["--detach"], 0, 0)],
+    ids=["published", "refused", "detached"],
+)
+def test_a_reader_that_is_gone_changes_no_exit_code(desk: Desk, options: list[str], code: int, ended: int) -> None:
+    desk.machines.outcome = Outcome(exit_code=code, error="3 rows rejected" if code else None)
+    started = desk.start("run", *TARGETS["serverless"], *options, "--", *SCORE)
+    with started.process as process:
+        assert process.stdout
+        process.stdout.close()
+        said = started.hear("stdout cannot be written to; it was to say {")
+        assert process.wait(timeout=60) == ended
+    status = json.loads(said.partition("it was to say ")[2])["status"]
+    assert status == ("submitted" if options else "failed" if code else "published")
+
+
+def test_nor_does_one_of_stderr_that_is_gone(desk: Desk) -> None:
+    with desk.start("run", *TARGETS["serverless"], "--", *SCORE).process as process:
+        assert process.stderr
+        assert process.stdout
+        process.stderr.close()
+        assert json.loads(process.stdout.read())["status"] == "published"
+        assert process.wait(timeout=60) == 0
+
+
+def test_a_reader_of_logs_that_has_had_enough_is_told_nothing(desk: Desk) -> None:
+    desk.machines.outcome = Outcome(stdout="a line\n")
+    key = desk.run("serverless").key
+    with desk.start("logs", key).process as process:
+        assert process.stderr
+        assert process.stdout
+        process.stdout.close()
+        assert "Broken pipe" not in process.stderr.read()
+        assert process.wait(timeout=60) == 1
+
+
+def test_what_goes_wrong_here_after_the_job_was_sent_is_a_lost_contact(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def without_certificates(*_: object) -> Snapshot:
+        raise OSError("Could not find a suitable TLS CA certificate bundle")
+
+    monkeypatch.setattr(serverless.Serverless, "snapshot", without_certificates)
+    said = desk.run("serverless")
+    assert said.exit_code == 13
+    assert said.stderr.splitlines()[-1] == "emr: Could not find a suitable TLS CA certificate bundle"
+
+
+@ALL
+def test_a_record_that_cannot_be_written_any_more_changes_no_exit_code(desk: Desk, target: str) -> None:
+    sends = ("AddJobFlowSteps", "RunJobFlow", "StartJobRun")
+    desk.s3.denies = lambda key: key.endswith("record.json") and any(map(desk.cloud.sent, sends))
+    said = desk.run(target)
+    assert said.exit_code == 0, said.stderr
+    assert said.summary["status"] == "published"
+    assert said.stderr.count("record was not written") == 2
+    desk.s3.denies = lambda key: False
+    assert "sent this run and did not hear back" in desk.run(target).stderr, "it is found by its name"
 
 
 @ALL

@@ -5,11 +5,14 @@ from __future__ import annotations
 import functools
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 ACCOUNT = "123456789012"
 DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
@@ -17,10 +20,11 @@ DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access 
 
 @dataclass
 class S3:
-    """`puts` are the keys written, in order, over the life of the server."""
+    """`puts` are the keys written, in order, over the life of the server; `denies` says which of them it refuses."""
 
     url: str = ""
     puts: list[str] = field(default_factory=list)
+    denies: Callable[[str], bool] = lambda key: False
 
     def start(self) -> S3:
         backend = DomainDispatcherApplication(create_backend_app)
@@ -54,8 +58,9 @@ class S3:
         def application(environ: dict[str, Any], start_response: Any) -> Any:
             if environ["REQUEST_METHOD"] == "PUT":
                 self.puts.append(environ["PATH_INFO"])
+            denied = environ["REQUEST_METHOD"] == "PUT" and self.denies(environ["PATH_INFO"])
             owner = environ.get("HTTP_X_AMZ_EXPECTED_BUCKET_OWNER", ACCOUNT)
-            if owner != ACCOUNT:
+            if denied or owner != ACCOUNT:
                 start_response("403 Forbidden", [("Content-Type", "application/xml")])
                 return [DENIED if environ["REQUEST_METHOD"] != "HEAD" else b""]
             return backend(environ, start_response)
