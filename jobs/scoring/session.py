@@ -49,6 +49,8 @@ def start(
         "spark.sql.variable.substitute": "false",
         # the same on Spark 3.5 and 4.0: a cast that fails gives null, which the checks then see
         "spark.sql.ansi.enabled": "false",
+        # and a decode of what is no UTF-8 gives U+FFFD, where Spark 4 would end the run
+        "spark.sql.legacy.codingErrorAction": "true",
         "spark.sql.files.minPartitionNum": "1",
         # by size and number of files alone, so that the parts do not depend on the number of cores
         **splits.task_settings(

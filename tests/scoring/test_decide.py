@@ -143,6 +143,17 @@ def test_an_expression_is_refused_before_a_row_is_read(plain: Score, tmp_path: P
     assert "policy.json: actions[1].when" in ended.error
 
 
+def test_bytes_that_are_decoded_are_published_as_utf_8(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\nw6k=,1\n/2E=,2\n")
+    columns = {"id": "id", "text": "decode(unbase64(id), 'UTF-8')", "n": "octet_length(CAST(unbase64(id) AS string))"}
+    ended = plain(input=tmp_path / "in.csv", policy={"actions": [], "otherwise": "go", "columns": columns})
+    assert ended.code == 0, ended.stderr
+    assert {row["id"]: (row["text"], row["n"]) for row in ended.actions} == {
+        "w6k=": ("é", "2"),
+        "/2E=": ("\ufffda", "2"),
+    }
+
+
 def test_a_word_for_a_day_may_be_a_text(plain: Score, tmp_path: Path) -> None:
     rules = [{"action": "today", "when": "id = 'today' AND DATE '2026-01-02' > DATE '2026-01-01'"}]
     assert actions_of(plain, tmp_path, {"today": 1, "now": 1}, {"actions": rules}) == {"today": "today"}
@@ -156,6 +167,8 @@ def test_other_misfits_of_policy_and_columns_are_refused(plain: Score, tmp_path:
     for options, said in (
         ({"policy": {"otherwise": "go", "columns": {"id": "id", "both": "array(x)"}}}, "pick an element"),
         ({"policy": {"otherwise": "go", "columns": {"id": "nope"}}}, "columns.id"),
+        ({"policy": {"otherwise": "go", "columns": {"id": "CAST(unbase64(id) AS string)"}}}, "need not be UTF-8"),
+        ({"policy": {"otherwise": "go", "columns": {"id": "concat('a', unhex('FF'), id)"}}}, "need not be UTF-8"),
         ({"policy": {"actions": budget, "columns": COLUMNS}, "schema": keyless}, "a limit needs a primaryKey"),
         ({"schema": taken}, "the name 'action' is taken"),
     ):
