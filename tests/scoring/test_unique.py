@@ -108,6 +108,16 @@ def test_whole_numbers_in_order_or_not_are_told_apart_by_every_task(
     assert len(later) == seed
 
 
+def test_keys_are_looked_at_one_after_the_other_the_primary_key_first(plain: Score, tmp_path: Path) -> None:
+    fields = [{"name": "id"}, {"name": "x", "type": "number", "constraints": {"unique": True}}]
+    (tmp_path / "in.csv").write_text("x,id\n1,a\n1,b\n2,b\n3,a\n3,c\n")
+    ended = plain(input=tmp_path / "in.csv", schema={"fields": fields, "primaryKey": "id"}, max_rejects=3)
+    assert ended.code == 0, ended.stderr
+    # the second b gives way to the first, which then gives way to a; c's rival for 3 was rejected before
+    assert ended.reasons == {3: "unique-error:x", 4: "unique-error:id", 5: "unique-error:id"}
+    assert [row["id"] for row in ended.actions] == ["a", "c"]
+
+
 @pytest.mark.parametrize(
     ("files", "proven"),
     [
