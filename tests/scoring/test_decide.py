@@ -42,6 +42,16 @@ def test_the_first_rule_that_fits_wins_and_budgets_are_exact_with_ties_to_the_sm
     assert actions_of(plain, tmp_path, xs, {"actions": rules, "otherwise": "rest"}) == {**expected, "h": "rest"}
 
 
+@pytest.mark.parametrize(("order", "called"), [("desc", ["b", "d"]), ("asc", ["a", "d"])])
+def test_nan_ranks_above_every_number_and_null_last(
+    plain: Score, tmp_path: Path, order: str, called: list[str]
+) -> None:
+    by = f"CASE id WHEN 'b' THEN double('NaN') WHEN 'c' THEN NULL ELSE x END {order}"
+    rules = [{"action": "call", "when": "true", "limit": 2, "by": by}]
+    found = actions_of(plain, tmp_path, {"a": 1, "b": 0, "c": 0, "d": 2}, {"actions": rules, "otherwise": "no"})
+    assert [key for key, action in sorted(found.items()) if action == "call"] == called
+
+
 def test_a_condition_that_is_null_does_not_fit(plain: Score, tmp_path: Path) -> None:
     rules = [
         {"action": "one", "when": "nullif(prediction, 1) > 0"},

@@ -5,8 +5,6 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-PARQUET = "org.apache.parquet"
-
 
 def written(spark: SparkSession, path: Path, columns: str, *rows: dict[str, Any]) -> Path:
     """A file at `path` of `rows`, with `columns` in Parquet's own language, as `required double x;`."""
