@@ -68,8 +68,9 @@ def _assembled(frame: DataFrame, java: Any, vectors: set[str]) -> Optional[tuple
     if not all(isinstance(kinds.get(name), NUMBERS) for name in names):
         return None
     # the assembler leaves zeros out, and with them the sign of a negative one
-    elements = ", ".join(f"CAST({sql.name(name)} AS double) + 0D" for name in names)
-    there = " AND ".join(f"NOT isnan({sql.name(name)}) AND {sql.name(name)} IS NOT NULL" for name in names)
+    numbers = [f"CAST({sql.name(name)} AS double)" for name in names]
+    elements = ", ".join(f"{number} + 0D" for number in numbers)
+    there = " AND ".join(f"NOT isnan({number}) AND {number} IS NOT NULL" for number in numbers)
     vectors.add(output)
     return output, F.expr(f"CASE WHEN {validate.VALID} AND {there} THEN array({elements}) END")
 

@@ -94,6 +94,23 @@ def test_a_vector_of_more_columns_than_are_unrolled_is_summed_up_in_the_same_ord
     assert again.where("NOT CAST(p AS string) <=> CAST(prediction AS string)").count() == 0
 
 
+def test_numbers_of_every_kind_and_flags_are_those_of_transform(spark: SparkSession) -> None:
+    whole = ["tinyint", "smallint", "int", "bigint"]
+    kinds = [*whole, "float", "double", "decimal(20,4)", "boolean"]
+    columns = [
+        f"CAST(id * {n + 3} % {n + 7} {'' if kind in whole else '/ 3'} AS {kind}) AS x{n}"
+        for n, kind in enumerate(kinds)
+    ]
+    frame = spark.range(200).selectExpr("id", *columns, f"true AS {validate.VALID}", "rand(99) AS y")
+    names = [f"x{n}" for n in range(len(kinds))]
+    stages: list[Any] = [VectorAssembler(inputCols=names, outputCol="features"), LinearRegression(labelCol="y")]
+    model = Pipeline(stages=stages).fit(frame)
+    scored = direct.score(frame, model, SAVED)
+    assert scored is not None
+    again = model.transform(scored.withColumnRenamed("features", "f").withColumnRenamed("prediction", "p"))
+    assert again.where("CAST(p AS string) = CAST(prediction AS string)").count() == 200
+
+
 def test_what_is_missing_or_not_valid_gets_no_prediction(spark: SparkSession, training: DataFrame) -> None:
     assembler = VectorAssembler(inputCols=INPUTS, outputCol="features", handleInvalid="skip")
     model = Pipeline(stages=[assembler, REGRESSIONS["tree"]()]).fit(training)
