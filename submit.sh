@@ -42,7 +42,7 @@ install() { # venv, requirement file
   command -v "$python" >/dev/null || { say "no $python on PATH; install Python 3.11 or set PYTHON"; exit 2; }
   say "installing $file into ${target#"$here"/} (once)"
   [[ -x $target/bin/python ]] || "$python" -m venv "$target" >&2
-  "$target/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements/$file" >&2
+  PYTHONSAFEPATH=1 "$target/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements/$file" >&2
 }
 
 # Whether the machine has a Java 17; leaves JAVA_HOME and PATH so that Spark finds it.
@@ -144,7 +144,7 @@ java_options() { # the user's settings; prints ours, with quotes around paths, a
 }
 
 split_words() { # settings, as jobs/emr/command.py takes them too: prints a word a line
-  "${PYSPARK_PYTHON:-python3}" - "$1" <<'PYTHON'
+  "${PYSPARK_PYTHON:-python3}" -I - "$1" <<'PYTHON' # isolated from the folder that this is run in
 import shlex, sys
 try:
     print(*shlex.split(sys.argv[1]), sep="\n")
@@ -155,7 +155,7 @@ PYTHON
 
 submit() { # program, arguments…
   local program=$1; shift
-  local own_spark='' conf=() extra=() shipped=() args=() ahead=() jars='' words
+  local own_spark='' conf=() extra=() shipped=() args=() ahead=() jars='' words said
   # names of files are bytes, and cron has no locale by which the JVM would read others than ASCII
   [[ $(locale charmap 2>/dev/null) == UTF-8 ]] || export LC_ALL=C.UTF-8 PYTHONUTF8=1
   choose_spark
@@ -175,9 +175,10 @@ submit() { # program, arguments…
   done
   if [[ -n $own_spark ]]; then
     conf+=(--conf spark.ui.enabled=false)
-    if [[ " ${extra[*]-} " != *" --master "* ]]; then
+    said=" ${extra[*]-} " # in any of its forms: of an option and a setting the option wins
+    if [[ $said != *" --master"[\ =]* && $said != *[\ =]spark.master=* ]]; then
       conf+=(--master "local[*]")
-      [[ " ${extra[*]-} " == *" --driver-memory "* ]] || conf+=(--driver-memory 2g)
+      [[ $said == *" --driver-memory"[\ =]* || $said == *[\ =]spark.driver.memory=* ]] || conf+=(--driver-memory 2g)
     fi
     if [[ -n ${NIGHTLY_WITH_S3:-} ]] || grep -qiE 's3a?:(\\?/){2}' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
       ensure_s3_jars

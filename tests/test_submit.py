@@ -1,7 +1,9 @@
 """What submit.sh itself does, before the program that it starts: no Spark runs here."""
 
 import os
+import shlex
 import shutil
+import sys
 from pathlib import Path
 from subprocess import PIPE, run
 
@@ -26,6 +28,27 @@ def test_settings_of_spark_and_shipped_modules_may_be_given_in_several_options_a
     assert ended.code == 0, ended.stderr
     spark = ["--py-files", "a.py,b.zip,c.py", "--master", "yarn", "--conf", "a=b c", "--num-executors=2"]
     assert ended.stdout.splitlines()[:-1] == [*spark, str(REPO / "jobs/score.py"), "--force", "--input", "x"]
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("--conf spark.ui.enabled=true", ["--master", "local[*]", "--driver-memory", "2g"]),
+        ("--conf=spark.driver.memory=4g", ["--master", "local[*]"]),
+        ("--driver-memory=4g", ["--master", "local[*]"]),
+        ("--conf spark.driver.memoryOverhead=1g", ["--master", "local[*]", "--driver-memory", "2g"]),
+        ("--conf spark.master=local[1]", []),
+        ("--master=local[1]", []),
+    ],
+)
+def test_what_is_set_for_master_and_memory_is_not_set_again(given: str, kept: list[str], tmp_path: Path) -> None:
+    python = told_by(tmp_path / "python")
+    python.write_text(python.read_text().replace("\n", f'\n[ "$1" != -I ] || exec {sys.executable} "$@"\n', 1))
+    env = environment(PYSPARK_PYTHON=str(python), NIGHTLY_ARCHIVE_TO="none is made")
+    ended = finished(start("train", "--spark", given, "--input", "x", env=env), Path())
+    assert ended.code == 0, ended.stderr
+    words = shlex.split(ended.stdout.splitlines()[-1].removeprefix("spark: "))
+    assert words == ["--conf", "spark.ui.enabled=false", *kept, *given.split(" "), "pyspark-shell"]
 
 
 @pytest.mark.parametrize(
