@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import json
+import os
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,8 @@ def _written(line: str, *, err: bool) -> bool:
     try:
         click.echo(line, err=err)
     except OSError:
+        # Python would try again as it ends, and then exit with a code of its own
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2 if err else 1)
         return False
     return True
 

@@ -17,6 +17,8 @@ from tests.support import models, serving
 from tests.support.runs import HOUSING, PLAIN_POLICY, REPO, SCHEMA, SPARK, Score
 from tests.support.serving import Store
 
+# programs that are started shall buffer what they say, as they do for a user
+os.environ.pop("PYTHONUNBUFFERED", None)
 JARS = REPO / ".jars" / f"spark-{SPARK}"
 # the files that take longest: begun first, so that at the end no worker is left alone with one of them
 LONGEST = [

@@ -253,9 +253,9 @@ def test_a_spark_submit_of_the_platform_is_used_and_keeps_the_streams_apart(plai
 
 @pytest.fixture(scope="module")
 def slow_model(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Takes a tenth of a second a row."""
-    nap = "length(reflect('java.lang.Thread', 'sleep', 100L))"
-    statement = f"SELECT *, x + {nap} AS prediction FROM __THIS__"
+    """Takes a tenth of a second a row, or more: some hundred million steps."""
+    work = "levenshtein(repeat(CAST(x AS string), 3000), repeat('y', 10000))"
+    statement = f"SELECT *, x + {work} AS prediction FROM __THIS__"
     return models.sql_model(statement, tmp_path_factory.mktemp("models") / "slow")
 
 
