@@ -57,6 +57,14 @@ def _uri(name: str, about: str, **more: Any) -> click.Option:
     return click.Option([f"--{name}"], required=True, metavar="URI", help=about, **more)
 
 
+CONFIG = click.Option(
+    ["--config"],
+    is_eager=True,
+    expose_value=False,
+    callback=config.option,
+    metavar="FILE",
+    help="JSON file of these options.",
+)
 OPTIONS: list[click.Parameter] = [
     _uri("model", "Folder of the saved PipelineModel."),
     _uri("input", "CSV or Parquet file, folder or glob; repeatable.", multiple=True),
@@ -86,14 +94,7 @@ OPTIONS: list[click.Parameter] = [
     ),
     click.Option(["--force"], is_flag=True, help="Publish again although the same run is published."),
     click.Option(["--dry-run"], is_flag=True, help="Check everything that can be checked without reading a row."),
-    click.Option(
-        ["--config"],
-        is_eager=True,
-        expose_value=False,
-        callback=config.option,
-        metavar="FILE",
-        help="JSON file of these options.",
-    ),
+    CONFIG,
     click.Option(
         ["--status-uri"],
         is_eager=True,
@@ -110,13 +111,6 @@ TRAIN: list[click.Parameter] = [
     click.Option(["--label"], required=True, help="Column to predict."),
     click.Option(["--features"], required=True, metavar="A,B,…", help="Columns to predict it from."),
     _uri("model", "Folder to save the PipelineModel in; must not exist."),
-    click.Option(
-        ["--config"],
-        is_eager=True,
-        expose_value=False,
-        callback=config.option,
-        metavar="FILE",
-        help="JSON of these options.",
-    ),
+    CONFIG,
 ]
 COMMANDS = {"score": OPTIONS, "train": TRAIN}

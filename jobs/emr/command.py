@@ -18,9 +18,8 @@ if TYPE_CHECKING:
 TRAVELS = ("--schema", "--policy", "--py-files")  # a local path here is uploaded
 REMOTE = ("--input", "--model", "--output")  # these must already be where the cluster can reach them
 _SECRET = re.compile(r"(secret|password|passwd|token|access[._]?key|credential)", re.IGNORECASE)
-_SETTING = re.compile(
-    r"[^\s=/?&]+(?==)"
-)  # what stands before an =: --conf, a setting, a property of the JVM inside one
+# what stands before an =: --conf, a setting, a property of the JVM inside one
+_SETTING = re.compile(r"[^\s=/?&]+(?==)")
 _SECRET_VALUE = re.compile(
     r"\b(AKIA|ASIA)[0-9A-Z]{16}\b"
     r"|(?i:s3a?://[^/\s]*[:@])|://[^/\s]*:[^/\s]*@"  # key:secret@bucket, as the job itself refuses it; user:password@host

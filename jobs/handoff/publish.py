@@ -89,7 +89,7 @@ class Publication:
             self._storage.rename(build, final)
             self._steps.done("rename", f"published {final}")
         try:
-            runs.set_latest(self._storage, self._output)
+            runs.set_latest(self._storage, self._output, runs.published(self._storage, self._output))
         except OSError as error:
             raise HandOffError(
                 f"{final} is published, but {runs.LATEST} not yet: {error}; run again, which sets it"
@@ -151,10 +151,9 @@ def clear_leftovers(storage: Storage, output: str, *run_ids: str) -> None:
 
 
 def _clear_unpublished(storage: Storage, output: str, run_id: str) -> None:
-    folders = join(output, run_id), join(output, REFUSED, run_id)
-    files = [join(folder, f"{name}.csv") for folder in folders for name in (ACTIONS, REJECTS)]
-    for file in files:
+    built = [join(output, run_id, f"{name}.csv") for name in (ACTIONS, REJECTS)]
+    for file in (*built, join(output, REFUSED, run_id, f"{REJECTS}.csv")):
         storage.abort_uploads(file)
     if not storage.exists(join(output, run_id, manifest.NAME)):
-        for file in files[:2]:
+        for file in built:
             storage.delete(file)

@@ -92,7 +92,7 @@ def starting(
             runs.hold_free(storage, options.output, run_id)
         run = Run(options, found, fingerprints, steps, run_id, lock)
         try:
-            runs.set_latest(storage, options.output)  # a run may have died just before this
+            runs.set_latest(storage, options.output, held)  # a run may have died just before this
             yield run, join(options.output, same) if same else None
         except JobError as error:
             error.summary = {**run.summary, "seconds": steps.seconds}

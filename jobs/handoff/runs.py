@@ -55,9 +55,8 @@ def next_run_id(runs: Mapping[str, str], run_date: str) -> str:
     return run_date if not taken else f"{run_date}.{taken + 1}"
 
 
-def set_latest(storage: Storage, output: str) -> None:
-    """Make `latest.json` name the newest published run: that of the last date, and of several its last."""
-    runs = published(storage, output)
+def set_latest(storage: Storage, output: str, runs: Mapping[str, str]) -> None:
+    """Make `latest.json` name the newest of the published `runs`: that of the last date, and of several its last."""
     if not runs:
         return
     run_id = list(runs)[-1]

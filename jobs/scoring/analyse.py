@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 from jobs.contract.agreed import Agreed
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
-from jobs.scoring import decide, kept, predict, read, sql, validate
+from jobs.scoring import decide, guards, kept, predict, read, sql, validate
 from jobs.scoring.calls import Calls
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
@@ -86,8 +86,8 @@ def _known_categories(model: PipelineModel) -> dict[str, str]:
     """For each column that is indexed a value with which a row is not left out."""
     found = {}
     for java in predict.of_kind(model, "StringIndexerModel"):
-        names = [java.getInputCol()] if java.isSet(java.getParam("inputCol")) else java.getInputCols()
-        found.update({name: labels[0] for name, labels in zip(names, java.labelsArray()) if len(labels)})
+        indexed = zip(guards.columns(java, "input"), java.labelsArray())
+        found.update({name: labels[0] for name, labels in indexed if len(labels)})
     return found
 
 
@@ -159,10 +159,7 @@ def _is_of_the_run(expression: str, nodes: Any) -> bool:
         return True
     for node in kept.nodes(nodes):
         if node.dataType().typeName() in ("date", "timestamp", "timestamp_ntz"):
-            below = node.children()
-            texts = [
-                child for child in map(below.apply, range(below.size())) if child.dataType().typeName() == "string"
-            ]
+            texts = [child for child in kept.items(node.children()) if child.dataType().typeName() == "string"]
             if any(MOMENT.match(str(text.eval(None))) for text in texts if text.foldable()):
                 return True
     return False

@@ -78,10 +78,10 @@ def _check_keys(plan: Plan, given: DataFrame, keys: tuple[tuple[str, ...], ...])
 
 def _renamed(plan: Plan, name: str, attribute: Any) -> bool:
     """Whether the plan's column `name` is the `attribute` it began with, under one alias after the other."""
-    found = next(column for column in _items(plan.output()) if column.name() == name)
+    found = next(column for column in items(plan.output()) if column.name() == name)
     for node in plan_nodes(plan):
         aliases = node.projectList() if node.getClass().getSimpleName() == "Project" else None
-        for alias in _items(aliases) if aliases else ():
+        for alias in items(aliases) if aliases else ():
             is_alias = alias.getClass().getSimpleName() == "Alias" and alias.exprId().equals(found.exprId())
             if is_alias and alias.child().getClass().getSimpleName() == "AttributeReference":
                 found = alias.child()
@@ -112,7 +112,7 @@ def _check_values(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
 
 def _changing(expressions: Any, current: Any) -> Iterator[Any]:
     """The innermost expressions that are not deterministic, or ask for the time or the like."""
-    for each in _items(expressions):
+    for each in items(expressions):
         if not each.deterministic() or each.containsPattern(current):
             yield from list(_changing(each.children(), current)) or [each]
 
@@ -122,7 +122,7 @@ def _check_stars(calls: Calls, agreed: Agreed) -> None:
         if stage.kind != "SQLTransformer":
             continue
         for node in plan_nodes(calls.statement(str(stage.params.get("statement")))):
-            inner = (each for root in _items(node.expressions()) for each in nodes(root.children()))
+            inner = (each for root in items(node.expressions()) for each in nodes(root.children()))
             if any("Star" in each.getClass().getSimpleName() for each in inner):
                 raise ModelMismatchError(
                     f"stage {stage.uid} of the model: within a function * stands for the job's own columns too; "
@@ -154,17 +154,18 @@ def analysed(frame: DataFrame) -> Plan:
 def plan_nodes(plan: Plan) -> Iterator[Plan]:
     """A plan's steps, the last first."""
     yield plan
-    for child in _items(plan.children()):
+    for child in items(plan.children()):
         yield from plan_nodes(child)
 
 
 def nodes(expressions: Any) -> Iterator[Any]:
     """Expressions, each with those inside it behind it."""
-    for node in _items(expressions):
+    for node in items(expressions):
         yield node
         yield from nodes(node.children())
 
 
-def _items(sequence: Any) -> Iterator[Any]:
+def items(sequence: Any) -> Iterator[Any]:
+    """What a Scala sequence holds."""
     for index in range(sequence.size()):
         yield sequence.apply(index)
