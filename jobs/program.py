@@ -48,6 +48,7 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     """Do `work`, print its summary as the one line on stdout, and exit with what it ended in."""
     said = io.BufferedWriter(_Unheeded(_stderr_apart_from_stdout(), "w", closefd=False))
     sys.stderr = io.TextIOWrapper(said, encoding=sys.stderr.encoding, errors="backslashreplace", line_buffering=True)
+    _keep_stdout()
     # Python puts the folder of the program there: a shipped train.py would be taken for this one's
     sys.path[:] = [path for path in sys.path if os.path.realpath(path) != os.path.dirname(os.path.realpath(__file__))]
     sys.unraisablehook = _raise_again
@@ -117,6 +118,14 @@ def _stderr_apart_from_stdout() -> int:
             if not stat.S_ISREG(os.stat(given).st_mode):
                 return os.open(given, os.O_WRONLY)
     return sys.stderr.fileno()
+
+
+def _keep_stdout() -> None:
+    """What the JVM prints, or any program that is started, goes to stderr: stdout is the summary's."""
+    if sys.stdout and sys.stdout.fileno() == 1:  # once: one program may run another
+        kept = os.dup(1)
+        os.dup2(sys.stderr.fileno(), 1)
+        sys.stdout = os.fdopen(kept, "w", encoding=sys.stdout.encoding, errors=sys.stdout.errors)
 
 
 def _find_shipped_modules() -> None:

@@ -1,7 +1,9 @@
 """PROGRAM: score files with a saved pipeline and publish one CSV of actions, whole or not at all."""
 
+import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import Any, Optional
 
@@ -229,7 +231,7 @@ def main(**values: Any) -> Mapping[str, Any]:
     """
     gates.allowed(values["max_rejects"], 0)
     options = Options.filled_in(values)
-    with failures.explained(options):
+    with redirect_stdout(sys.stderr), failures.explained(options):  # a stage in Python may print
         return score(options)
 
 

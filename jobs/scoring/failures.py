@@ -17,6 +17,7 @@ AWAY = (
 GONE = r"FileNotFoundException|does not exist"
 # Java's search calls itself for each repetition of a group with alternatives
 DEEP = r"StackOverflowError\n(\s+at .*\n)*?\s+at \S*java\.util\.regex"
+STAGE = r"MLUtils|org\.apache\.spark\.ml|PythonException"
 # in the order they are tried: pattern of the whole text, the kind of error, and what to say
 KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
     (
@@ -45,11 +46,15 @@ KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
     ),
     (r"No space left on device", HandOffError, "the disk is full, make room and run again"),
     (r"Read-only file system", HandOffError, "the output cannot be written, give another --output"),
-    (r"MLUtils|org\.apache\.spark\.ml|PythonException", ModelMismatchError, "a stage of the model failed on a row"),
+    (
+        STAGE,
+        ModelMismatchError,
+        "a stage of the model failed on a row, set its handleInvalid or keep such rows out by constraints of the schema",
+    ),
     (
         r"GeneratedClass|catalyst\.(expressions|util)|Spark\w+Exception: \[|DateTimeFormatter|IllegalArgumentException",
         ModelMismatchError,
-        "an expression of the policy failed on a row",
+        "an expression of the policy failed on a row, let it give null there (try_…, CASE WHEN …)",
     ),
 )
 
@@ -68,9 +73,11 @@ def explained(options: Options, damaged: Callable[[], Optional[str]] = lambda: N
         text = _text(error)
         for pattern, kind, meaning in KNOWN:
             if re.search(pattern, _without_frames(text) if pattern in (DENIED, AWAY) else text):
-                uri = _uri(text) if pattern != DEEP else None  # it would be what was being written
-                if uri and _is_below(uri, options.output) and kind is InputRefusedError:
-                    uri = damaged()
+                uri = _uri(text)
+                if kind is ModelMismatchError:
+                    uri = options.model if pattern == STAGE else options.policy
+                elif uri and _is_below(uri, options.output) and kind is not HandOffError:
+                    uri = damaged() if kind is InputRefusedError else None  # not what was being written
                 if pattern == DENIED and uri and not _is_below(uri, options.output):
                     kind = UsageError  # what the options name is not there for this user
                 raise kind(f"{meaning}: {cause(error)}; {_where(uri, options)}; nothing was published") from error

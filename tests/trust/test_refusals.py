@@ -111,6 +111,7 @@ def test_a_policy_that_cannot_be_run_is_refused_in_one_line(name: str, nights: N
     ended = nights(tmp_path, policy=policy)
     assert ended.code == 4, ended.stderr
     assert says in ended.error
+    assert "_staging" not in ended.error
     assert nothing_published(ended)
 
 

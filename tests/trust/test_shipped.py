@@ -12,12 +12,13 @@ from pyspark.sql import SparkSession
 
 from tests.conftest import XS, XS_POLICY
 from tests.support import models
-from tests.support.runs import DATE, Ended, Score, environment, finished, start
+from tests.support.runs import DATE, Ended, Score, environment, finished, start, table
 
 MODULE = "train"  # a file in jobs/ has that name too
 SOURCE = '''
 """Rounds to the half below, in Python."""
 import math
+import os
 
 from pyspark.ml import Transformer
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol
@@ -31,6 +32,9 @@ def halved(x):
 
 class HalfBelow(Transformer, HasInputCol, HasOutputCol, DefaultParamsReadable, DefaultParamsWritable):
     def _transform(self, frame):
+        print("Python says")
+        os.system("echo a program says")
+        frame.sparkSession._jvm.System.out.println("Java says")
         return frame.withColumn(self.getOutputCol(), F.udf(halved, "double")(self.getInputCol()))
 '''
 XS_READ = {"a": 1.26, "b": -0.1, "c": 7.0, "d": 1e9 + 0.74}
@@ -72,7 +76,11 @@ def test_a_stage_shipped_with_py_files_predicts_what_it_says(
     assert ended.code == 0, ended.stderr
     # the function by hand
     wanted = {"a": 1.0, "b": -0.5, "c": 7.0, "d": 1e9 + 0.5}
-    assert {row["id"]: float(row["prediction"]) for row in ended.actions} == wanted
+    said = {"Python says", "a program says", "Java says"}
+    # a JVM in front has its own stdout
+    assert said & {*ended.stdout.splitlines()} == ({"Java says"} if env else set())
+    assert said <= {*ended.stdout.splitlines(), *ended.stderr.splitlines()}
+    assert {row["id"]: float(row["prediction"]) for row in table(ended.output / DATE / "actions.csv")} == wanted
 
 
 def test_a_stage_that_is_not_shipped_is_named_with_the_cure(shipped: tuple[Path, Path], tmp_path: Path) -> None:
