@@ -20,7 +20,7 @@ def check(inputs: tuple[str, ...], output: str, run_date: str) -> None:
     And if an input lies in what the run clears away, or if the output is no name of a place: on S3 one with a wildcard
     would take in other outputs, when what a run left is cleaned up.
     """
-    if not output or (scheme_of(output) in ("s3", "s3a") and has_wildcard(output)):
+    if scheme_of(output) in ("s3", "s3a") and has_wildcard(output):
         raise UsageError(f"--output {output!r}: is no name of one place; give one without *, ? and [")
     folder = _place(output)
     cleared = join(folder, STAGING, ""), join(folder, REFUSED, run_date)
