@@ -17,9 +17,9 @@ Example:
   ./submit.sh score --model s3://shop/models/price --schema schemas/homes.json --policy policy.json \\
     --input 's3://shop/in/{run_date}/*.csv' --output s3://shop/actions --max-rejects 0.5%
 \b
-For Spark, and for ./submit.sh alone:
-  --py-files FILES  modules of the model's own Python stages, .py or .zip, with commas between
-  --spark SETTINGS  as --spark '--master spark://host:7077 --executor-memory 4g'
+Options that ./submit.sh hands to Spark:
+  --py-files FILES  modules of your own Python stages, .py or .zip, separated by commas
+  --spark SETTINGS  for example --spark '--master spark://host:7077 --executor-memory 4g'
 """
 
 
@@ -63,37 +63,40 @@ CONFIG = click.Option(
     expose_value=False,
     callback=config.option,
     metavar="FILE",
-    help="JSON file of these options.",
+    help="JSON file of the same options; the command line wins.",
 )
 OPTIONS: list[click.Parameter] = [
     _uri("model", "Folder of the saved PipelineModel."),
-    _uri("input", "CSV or Parquet file, folder or glob; repeatable.", multiple=True),
-    _uri("schema", "Table Schema JSON of the input."),
-    _uri("policy", "Policy JSON: which action a scored row gets."),
-    _uri("output", "Folder under which each run is published."),
+    _uri("input", "CSV or Parquet file, folder or glob; may be given several times.", multiple=True),
+    _uri("schema", "Table Schema (JSON): what the input must look like."),
+    _uri("policy", "Policy (JSON): which action a scored row gets."),
+    _uri("output", "Folder in which each run is published as DATE/actions.csv."),
     click.Option(
         ["--run-date"],
         default=lambda: date.today().isoformat(),
         callback=_run_date,
         metavar="YYYY-MM-DD",
-        help="Default: today. {run_date} in a URI becomes it.",
+        help="Date of the run, default today; replaces {run_date} in every URI.",
     ),
     click.Option(
         ["--max-rejects"],
         default="0",
         show_default=True,
         metavar="N|N%",
-        help="Refuse the input when more rows are rejected.",
+        help="Publish nothing if more rows are rejected.",
     ),
     click.Option(
         ["--min-rows"],
         default=1,
         show_default=True,
         type=click.IntRange(0),
-        help="Refuse the input when fewer rows are read.",
+        metavar="N",
+        help="Publish nothing if fewer rows are read.",
     ),
-    click.Option(["--force"], is_flag=True, help="Publish again although the same run is published."),
-    click.Option(["--dry-run"], is_flag=True, help="Check everything that can be checked without reading a row."),
+    click.Option(["--force"], is_flag=True, help="Publish again even if nothing has changed."),
+    click.Option(
+        ["--dry-run"], is_flag=True, help="Check all that can be checked without reading a row; publish nothing."
+    ),
     CONFIG,
     click.Option(
         ["--status-uri"],
@@ -107,10 +110,10 @@ OPTIONS: list[click.Parameter] = [
 
 TRAIN: list[click.Parameter] = [
     _uri("input", "CSV or Parquet file, folder or glob."),
-    _uri("schema", "Table Schema JSON; the label need not be in it."),
+    _uri("schema", "Table Schema (JSON); need not have the label."),
     click.Option(["--label"], required=True, help="Column to predict."),
     click.Option(["--features"], required=True, metavar="A,B,…", help="Columns to predict it from."),
-    _uri("model", "Folder to save the PipelineModel in; must not exist."),
+    _uri("model", "Folder for the PipelineModel; must not exist yet."),
     CONFIG,
 ]
 COMMANDS = {"score": OPTIONS, "train": TRAIN}

@@ -23,7 +23,8 @@ def option(context: click.Context, _: click.Parameter, path: Optional[str]) -> O
         raise UsageError(f"--config {path}: an option stands there twice, with _ and with -; keep one")
     unknown = sorted(set(named) - set(allowed))
     if unknown:
-        raise UsageError(f"--config {path}: no option {unknown[0]!r}; use {', '.join(sorted(allowed))}")
+        listed = sorted(name for name, parameter in allowed.items() if not getattr(parameter, "hidden", False))
+        raise UsageError(f"--config {path}: no option {unknown[0]!r}; use {', '.join(listed).replace('_', '-')}")
     for name, value in named.items():
         # click would make a text of anything, and a folder of that name
         if wanted := _not_taken(allowed[name], value):

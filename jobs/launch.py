@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 EXAMPLE = """
 
 \b
+Example:
   ./submit.sh emr run --staging s3://bucket/nightly --application-id 00f1… --role arn:aws:iam::…:role/nightly \\
       -- score --model s3://bucket/model --input s3://bucket/in/{run_date} \\
       --schema schema.json --policy policy.json --output s3://bucket/actions
@@ -56,28 +57,35 @@ def _written(line: str, *, err: bool) -> bool:
     return True
 
 
-def shared(function: Callable[..., None]) -> Callable[..., None]:
-    """The options of every command."""
-    for option in (
-        click.option("--staging", required=True, metavar="S3-URI", help="Prefix for uploads, records and logs."),
-        click.option("--region", help="AWS region, where the environment does not say it."),
-        click.option("--profile", help="AWS profile, where the environment does not say it."),
-        click.option("--expected-bucket-owner", metavar="ACCOUNT", help="Refuse buckets of any other account."),
-        click.option("--poll-seconds", type=float, default=10, show_default=True, help="How often to ask EMR."),
-        click.option(
-            "--patience-minutes", type=float, default=30, show_default=True, help="Without any answer from EMR."
-        ),
-        click.option(
-            "--log-wait", type=float, default=60, show_default=True, help="Seconds to wait for a failure's log."
-        ),
-    ):
+def with_options(function: Callable[..., None], *options: Callable[..., Any]) -> Callable[..., None]:
+    """`function` with `options`, which --help shows in this order: of decorators click shows the last one first."""
+    for option in reversed(options):
         function = option(function)
     return function
 
 
+def shared(function: Callable[..., None]) -> Callable[..., None]:
+    """The options of every command."""
+    return with_options(
+        function,
+        click.option("--staging", required=True, metavar="S3-URI", help="Prefix for artefacts, records and logs."),
+        click.option("--region", help="AWS region, if the environment does not set it."),
+        click.option("--profile", help="AWS profile, if the environment does not set it."),
+        click.option("--expected-bucket-owner", metavar="ACCOUNT", help="Refuse buckets of any other account."),
+        click.option("--poll-seconds", type=float, default=10, help="How often to ask EMR."),
+        click.option(
+            "--patience-minutes", type=float, default=30, help="Exit with 13 after so long without an answer from EMR."
+        ),
+        click.option(
+            "--log-wait", type=float, default=60, help="Seconds to wait for the log if the job fails without a word."
+        ),
+    )
+
+
 def launching(function: Callable[..., None]) -> Callable[..., None]:
     """The options of `run` and `plan`: exactly one target, and what goes with it."""
-    for option in (
+    return with_options(
+        shared(function),
         click.option("--cluster-id", metavar="j-…", help="Target: a step on this running cluster."),
         click.option(
             "--cluster-spec", metavar="FILE", help="Target: a cluster of its own; RunJobFlow parameters as JSON."
@@ -85,24 +93,22 @@ def launching(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--application-id", help="Target: EMR Serverless. Needs --role."),
         click.option("--virtual-cluster-id", help="Target: EMR on EKS. Needs --role and --release-label."),
         click.option("--role", metavar="ARN", help="The job's execution role."),
-        click.option("--release-label", help="For EKS, like emr-7.10.0-latest; the other targets know their own."),
+        click.option("--release-label", help="For EKS only, such as emr-7.10.0-latest."),
         click.option("--log-uri", metavar="S3-URI", help="Where EMR keeps logs.  [default: STAGING/logs]"),
         click.option(
-            "--architecture", type=click.Choice(sorted(wheels.PLATFORMS)), help="Of the cluster's processors."
+            "--architecture", type=click.Choice(sorted(wheels.PLATFORMS)), help="Default: Serverless's own, or x86_64."
         ),
         click.option("--requirements", metavar="FILE", help="Pinned packages that the model's own stages need."),
         click.option(
-            "--timeout", type=click.IntRange(min=1), metavar="MINUTES", help="Cancel the job after this time."
+            "--timeout", type=click.IntRange(min=1), metavar="MINUTES", help="Cancel the job after so many minutes."
         ),
         click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND …"),
-    ):
-        function = option(function)
-    return shared(function)
+    )
 
 
-@click.group(context_settings={"max_content_width": 120})
+@click.group(context_settings={"max_content_width": 120, "show_default": True})
 def main() -> None:
-    """Run submit.sh commands on EMR: a step, a cluster of its own, Serverless, or EKS."""
+    """Run a submit.sh command on EMR: as a step, on a cluster of its own, on Serverless or on EKS."""
 
 
 @main.command(epilog=EXAMPLE)
@@ -111,9 +117,10 @@ def main() -> None:
 def run(words: tuple[str, ...], **given: Any) -> None:
     """Send a command to EMR, once, and follow it to its end.
 
-    Ctrl-C cancels the job and waits for its end; a second one stops waiting. The same command again follows the job
-    that is under way. The exit code is the command's own; 10 not submitted, 11 cancelled, 12 timed out, 13 lost
-    contact, 14 detached.
+    Give exactly one target. The first Ctrl-C cancels the job and waits for its end; the second stops waiting.
+    The same command again follows the job that is under way.
+
+    Exit codes: the command's own, 10 not submitted, 11 cancelled, 12 timed out, 13 lost contact, 14 no longer waiting.
     """
     with ending(SubmissionError), Interrupts().caught() as interrupts:
         session = Session(Options(**given), say=say)
@@ -132,7 +139,10 @@ def run(words: tuple[str, ...], **given: Any) -> None:
 @main.command(epilog=EXAMPLE)
 @launching
 def plan(words: tuple[str, ...], **given: Any) -> None:
-    """Print what `run` would send, as JSON; nothing is uploaded or started."""
+    """Print the request that `run` would send, as JSON.
+
+    Nothing is uploaded or started.
+    """
     with ending(SubmissionError):
         session = Session(Options(**given), say=say)
         prepared, first = plan_run(session, checked(words))
@@ -146,7 +156,10 @@ def plan(words: tuple[str, ...], **given: Any) -> None:
 @shared
 @click.argument("key")
 def attach(key: str, **given: Any) -> None:
-    """Follow a run from any machine. Ctrl-C only stops looking; `cancel` cancels."""
+    """Follow a run from any machine.
+
+    KEY is what `run` prints first. Ctrl-C only stops following; `cancel` cancels.
+    """
     with ending(LostContactError), Interrupts().caught() as interrupts:
         session = Session(Options(**given), say=say)
         record, _ = session.known(key)
@@ -157,7 +170,7 @@ def attach(key: str, **given: Any) -> None:
 @shared
 @click.argument("key")
 def status(key: str, **given: Any) -> None:
-    """Print how a run stands, as JSON."""
+    """Print the state of a run, as JSON."""
     with ending(LostContactError):
         session = Session(Options(**given), say=say)
         record, target = session.known(key)
@@ -240,4 +253,4 @@ def ending(unforeseen: type[JobError]) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    main(prog_name="submit.sh emr")
+    main(prog_name="./submit.sh emr")

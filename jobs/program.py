@@ -168,7 +168,7 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
 def in_one_line(error: click.ClickException) -> str:
     """What click found wrong, and where to read more."""
     usage = getattr(error, "ctx", None)
-    return f"{error.format_message()}{f'; see {usage.command_path} --help' if usage else ''}"
+    return f"{error.format_message().rstrip('.')}{f'; see {usage.command_path} --help' if usage else ''}"
 
 
 def _interrupt(number: int, _: Optional[FrameType]) -> NoReturn:

@@ -79,7 +79,10 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
 
 @click.command(params=cli.TRAIN, epilog=EXAMPLE)
 def main(**values: Any) -> Mapping[str, Any]:
-    """Fit the worked example's regression and save it with a baseline of its data."""
+    """Fit a linear regression and save it as a PipelineModel, with a baseline of its data beside it.
+
+    A worked example: it makes the model that ./submit.sh score is shown with.
+    """
     return train(**values)
 
 

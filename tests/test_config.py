@@ -69,6 +69,20 @@ def test_it_ends_with_2_in_one_line(main: click.Command, tmp_path: Path, capsys:
     assert said == f"error: --config {tmp_path}/night.json: 'model' takes a text; correct it, or leave it out\n"
 
 
+def test_a_name_that_is_no_option_is_answered_with_those_of_the_command_line(tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as refused:
+        parsed({**GIVEN, "inputs": "in.csv"}, tmp_path)
+    ours = "dry-run, force, input, max-rejects, min-rows, model, output, policy, run-date, schema"
+    assert str(refused.value) == f"--config {tmp_path}/night.json: no option 'inputs'; use {ours}"
+
+
+def test_an_option_that_is_missing_is_told_in_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    given = {"args": ["--model", "m"], "prog_name": "./submit.sh score", "standalone_mode": False}
+    code, _ = program.ended(lambda: score.main(**given))
+    told = "error: Missing option '--input'; see ./submit.sh score --help\n"
+    assert (code, capsys.readouterr().err) == (2, told)
+
+
 def test_a_text_is_the_input_of_train_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"input": "in.csv", "schema": "s", "label": "y", "features": "x", "model": "m"}
     (tmp_path / "train.json").write_text(json.dumps(given))

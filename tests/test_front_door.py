@@ -51,7 +51,7 @@ def test_modules_in_the_folder_where_the_launcher_is_started_are_not_its_own(
     monkeypatch.chdir(tmp_path)
     ended = finished(start("emr", "--help"), Path())
     assert (ended.code, ended.stderr) == (0, "")
-    assert "Usage: submit.sh emr" in ended.stdout
+    assert "Usage: ./submit.sh emr" in ended.stdout
 
 
 def test_spark_4_without_a_java_of_the_machine_is_told_before_anything_is_installed(tmp_path: Path) -> None:
