@@ -27,11 +27,11 @@ def _run_date(_: click.Context, __: click.Parameter, given: str) -> str:
     """A date as run folders are named."""
     try:
         # later Pythons also take 20261122, a name that no run folder has
-        if date.fromisoformat(given).isoformat() != given:
-            raise ValueError("written in another form")
-    except ValueError as error:
-        raise click.BadParameter(f"{given!r}: {error}; give YYYY-MM-DD") from error
-    return given
+        if date.fromisoformat(given).isoformat() == given:
+            return given
+    except ValueError:
+        pass
+    raise click.BadParameter(f"{given!r} is not a date; give YYYY-MM-DD")
 
 
 def given(program_name: str, words: Sequence[str]) -> list[tuple[str, Optional[str]]]:

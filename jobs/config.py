@@ -20,7 +20,7 @@ def option(context: click.Context, _: click.Parameter, path: Optional[str]) -> O
     named = {str(key).replace("-", "_"): value for key, value in found.items()}
     allowed = {str(parameter.name): parameter for parameter in context.command.params if parameter.name != "config"}
     if len(named) < len(found):
-        raise UsageError(f"--config {path}: an option stands there twice, with _ and with -; keep one")
+        raise UsageError(f"--config {path}: an option appears twice, with _ and with -; keep one")
     unknown = sorted(set(named) - set(allowed))
     if unknown:
         listed = sorted(name for name, parameter in allowed.items() if not getattr(parameter, "hidden", False))

@@ -29,7 +29,7 @@ def parse(text: str, where: str) -> Any:
         found: dict[str, Any] = {}
         for name, value in pairs:
             if name in found:
-                raise UsageError(f"{where}: {name!r} stands there twice; keep one")
+                raise UsageError(f"{where}: {name!r} appears twice; keep one")
             found[name] = value
         return found
 

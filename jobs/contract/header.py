@@ -51,7 +51,7 @@ def _must_stand_once(name: str, names: list[str], file: str) -> None:
     if names.count(name) == 1:
         return
     if names.count(name) > 1:
-        raise InputRefusedError(f"{file}: column {name!r} stands {names.count(name)} times in the header; leave one")
+        raise InputRefusedError(f"{file}: column {name!r} appears {names.count(name)} times in the header; keep one")
     alike = [other for other in names if other.strip().lower() == name.strip().lower()]
     hint = f"it has {alike[0]!r}: names must match exactly" if alike else f"its header is {_shortened(names)}"
     raise InputRefusedError(f"{file}: no column {name!r}; {hint}; correct the header or the schema")

@@ -164,7 +164,7 @@ def _check_properties(entry: dict[str, Any], ours: set[str], others: dict[str, t
         meant = difflib.get_close_matches(_folded(name), map(_folded, ours), n=1, cutoff=0.9)
         if meant and name not in ours:
             (right,) = (one for one in ours if _folded(one) == meant[0])
-            raise UsageError(f'{spot}: "{name}" is no property; is "{right}" meant?')
+            raise UsageError(f'{spot}: "{name}" is not a property; did you mean "{right}"?')
 
 
 def _folded(name: str) -> str:
@@ -212,7 +212,7 @@ def _check_constraints(constraints: dict[str, Any], kind: str, spark_type: str, 
         if not _reads_as(kind, value):
             raise UsageError(f"{spot}: {rule} {value!r} does not read as type {kind!r}; correct it")
         if not _fits(spark_type, rule, value):
-            raise UsageError(f"{spot}: {rule} {value!r} has no place in {spark_type}; correct it, or widen the type")
+            raise UsageError(f"{spot}: {rule} {value!r} does not fit into {spark_type}; correct it, or widen the type")
 
 
 def _reads_as(kind: str, value: Any) -> bool:

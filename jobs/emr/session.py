@@ -71,7 +71,7 @@ class Session:
         if held is None:
             raise UsageError(f"there is no run {key} below {self.options.staging}; check the key and --staging")
         if not held[0].ids:
-            raise UsageError(f"the run {key} was never taken by EMR; the command that made it sends it again")
+            raise UsageError(f"EMR never took the run {key}; give the command of that run again, which sends it")
         return held[0], self.target_of(held[0])
 
     def follower(self, record: Record, interrupts: Interrupts, *, cancels: bool) -> Follower:

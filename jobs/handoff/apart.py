@@ -17,11 +17,11 @@ MADE = (
 def check(inputs: tuple[str, ...], output: str, run_date: str) -> None:
     """Raises `UsageError` if `output` is, or lies in, one of the inputs, or a glob among them takes in what is published.
 
-    And if an input lies in what the run clears away, or if the output is no name of a place: on S3 one with a wildcard
+    And if an input lies in what the run clears away, or if the output does not name one folder: on S3 one with a wildcard
     would take in other outputs, when what a run left is cleaned up.
     """
     if scheme_of(output) in ("s3", "s3a") and has_wildcard(output):
-        raise UsageError(f"--output {output!r}: is no name of one place; give one without *, ? and [")
+        raise UsageError(f"--output {output!r}: must name one folder; leave out *, ? and [")
     folder = _place(output)
     cleared = join(folder, STAGING, ""), join(folder, REFUSED, run_date)
     made = [join(folder, name.format(date=run_date)) for name in MADE]

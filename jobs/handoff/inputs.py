@@ -109,7 +109,7 @@ def find(uris: tuple[str, ...]) -> Inputs:
             raise InputRefusedError(f"{file.uri}: Hadoop reads no file with a colon in its path; rename it")
         if scheme_of(file.uri) and is_folded(file.uri):
             raise InputRefusedError(
-                f"{file.uri}: Spark would read another object, without the empty part of its key; rename it"
+                f"{file.uri}: Spark would read another object (it leaves out empty parts, . and .. of a key); rename it"
             )
         if match := UNREADABLE.search(file.uri):
             raise InputRefusedError(f"{file.uri}: {match[0]} files are not read; give CSV (plain or .gz) or Parquet")
@@ -182,5 +182,5 @@ def _unzipped(data: bytes, uri: str) -> bytes:
         return text
     except zlib.error as error:
         raise InputRefusedError(
-            f"{uri}: is no whole gzip file ({error}); deliver it again or correct its ending"
+            f"{uri}: is not a complete gzip file ({error}); deliver it again, or without the ending .gz"
         ) from error

@@ -90,14 +90,14 @@ class OutputLock:
         whose, age = f"another run (process {owner['pid']} on {owner['host']})", time.time() - float(owner["alive"])
         if abs(age) < STALE_SECONDS:
             raise RunUnderWayError(
-                f"{self._uri}: {whose} is under way, last seen {max(age, 0):.0f} s ago; wait for it; should it be dead, "
-                f"a run that begins {STALE_SECONDS:.0f} s after that takes over"
+                f"{self._uri}: {whose} is under way, last seen {max(age, 0):.0f} s ago; wait for it; if it is dead, "
+                f"a run that starts {STALE_SECONDS:.0f} s after that takes over"
             )
         # its clock may be another than ours: only an owner that no longer writes is dead
         print(f"{self._uri}: left by {whose}? watching it for {WATCH_SECONDS:.0f} s", file=sys.stderr, flush=True)
         time.sleep(WATCH_SECONDS)
         if self._storage.read(self._uri) != found:
-            raise RunUnderWayError(f"{self._uri}: {whose} is under way, by another clock than ours; wait for it")
+            raise RunUnderWayError(f"{self._uri}: {whose} is under way, and its clock is not ours; wait for it")
 
     def _keep_fresh(self) -> None:
         while not self._done.wait(REFRESH_SECONDS):

@@ -106,4 +106,4 @@ def _refusals(output: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise HandOffError(f"{output}: {error}; nothing was published; run again when that is mended") from error
+        raise HandOffError(f"{output}: {error}; nothing was published; run again when that is fixed") from error

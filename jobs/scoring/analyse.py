@@ -58,7 +58,7 @@ def check(spark: SparkSession, agreed: Agreed, model: PipelineModel, where: str)
             )
         if isinstance(kind, NOT_FOR_A_CSV) and not spot.endswith(".when"):
             raise ModelMismatchError(
-                f"policy {where}: {spot}: a {kind.simpleString()} has no place in a CSV; pick an element, as probability[1]"
+                f"policy {where}: {spot}: a CSV cannot hold a {kind.simpleString()}; pick an element, as probability[1]"
             )
     return {name: types[f"columns.{name}"].simpleString() for name in policy.columns}
 
@@ -121,10 +121,14 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
             f"{spot}: {expression!r}: {_said(error)}; the columns are {', '.join(frame.columns)[:300]}"
         ) from error
     if len(analysed.columns) != 1:
-        raise ModelMismatchError(f"{spot}: {expression!r} is {len(analysed.columns)} columns; name one")
+        raise ModelMismatchError(
+            f"{spot}: {expression!r} makes {len(analysed.columns)} columns; write an expression for one"
+        )
     calls = Calls(frame.sparkSession)
     if any("Star" in node.getClass().getSimpleName() for node in kept.nodes(calls.seq([calls.sql(expression)]))):
-        raise ModelMismatchError(f"{spot}: {expression!r}: * stands for the job's own columns too; name those you mean")
+        raise ModelMismatchError(
+            f"{spot}: {expression!r}: * would include the job's own columns; name the columns you mean"
+        )
     plan = kept.analysed(analysed)
     if MOMENT.search(expression) and _is_of_the_run(expression, plan.expressions()):
         raise ModelMismatchError(
@@ -138,7 +142,7 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
             )
         if name == "Cast" and _is_text_of_bytes(node) and isinstance(kind, T.StringType):
             raise ModelMismatchError(
-                f"{spot}: {expression!r}: bytes taken for a text need not be UTF-8; use decode(…, 'UTF-8')"
+                f"{spot}: {expression!r}: bytes that are cast to a string may not be UTF-8; use decode(…, 'UTF-8')"
             )
     # Spark puts a node of its own between for whatever sees more than one row
     if plan.getClass().getSimpleName() != "Project" or not plan.child().fastEquals(kept.analysed(frame)):

@@ -135,4 +135,4 @@ def _uri(text: str) -> Optional[str]:
 
 def _where(uri: Optional[str], options: Options) -> str:
     named = ", ".join((options.model, options.schema, options.policy, *options.inputs, options.output))
-    return f"see {uri}" if uri else f"among model, schema, policy, inputs and output: {named}"
+    return f"see {uri}" if uri else f"look at model, schema, policy, inputs and output: {named}"

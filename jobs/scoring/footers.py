@@ -81,5 +81,7 @@ def _type(spark: SparkSession, uri: str, footer: Any, field: Any) -> str:
             f"write it as text, or a timestamp in microseconds"
         ) from error
     if kind.startswith(NO_CELLS):
-        raise InputRefusedError(f"{uri}: column {name!r} is of type {kind[:100]}, which is no cell; write it as text")
+        raise InputRefusedError(
+            f"{uri}: column {name!r} is of type {kind[:100]}, which a cell cannot hold; write it as text"
+        )
     return kind

@@ -59,8 +59,8 @@ def _check_rows(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
     if BEGINNING not in kinds:  # the counters would be no part of what is written, and waited for in vain
         stage = _first(given, model, lambda plan: BEGINNING not in _kinds(plan))
         raise ModelMismatchError(
-            f"stage {stage} of the model makes a new frame (as by .rdd, toPandas, collect or a checkpoint), so that counted rows "
-            f"cannot be followed through it; let it add columns to the frame it is given, by functions or UDFs"
+            f"stage {stage} of the model makes a new DataFrame (by .rdd, toPandas, collect or a checkpoint), so that counted rows "
+            f"cannot be followed through it; let it add columns to the DataFrame it is given, by functions or UDFs"
         )
 
 
@@ -125,8 +125,8 @@ def _check_stars(calls: Calls, agreed: Agreed) -> None:
             inner = (each for root in items(node.expressions()) for each in nodes(root.children()))
             if any("Star" in each.getClass().getSimpleName() for each in inner):
                 raise ModelMismatchError(
-                    f"stage {stage.uid} of the model: within a function * stands for the job's own columns too; "
-                    f"name those you mean"
+                    f"stage {stage.uid} of the model: within a function * would include the job's own columns; "
+                    f"name the columns you mean"
                 )
 
 

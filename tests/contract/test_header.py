@@ -33,7 +33,7 @@ def test_each_schema_column_has_a_position(line: str, positions: tuple[int, ...]
         (b"id,\xe9", "not UTF-8"),
         (b'id,"a, b', "not one CSV line"),
         (b'id,"a, b"x', "not one CSV line"),
-        (b'id,id,"a, b"', "'id' stands 2 times"),
+        (b'id,id,"a, b"', "'id' appears 2 times"),
         (b'Id,"a, b"', "it has 'Id': names must match exactly"),
         (b'id ,"a, b"', "it has 'id ': names must match exactly"),
         (b"id,b", "no column 'a, b'; its header is 'id,b'"),

@@ -67,7 +67,7 @@ def test_by_is_an_expression_and_a_direction(by: str, order: tuple[str, bool]) -
 
 WRONG: dict[str, tuple[Any, str]] = {
     "no JSON": ("{", "not JSON"),
-    "column twice": ('{"columns": {"a": "x", "a": "y"}}', "'a' stands there twice"),
+    "column twice": ('{"columns": {"a": "x", "a": "y"}}', "'a' appears twice"),
     "a list": ([], "JSON object"),
     "a stranger": ({"columns": COLUMNS, "rules": []}, "unknown entry 'rules'"),
     "no columns": ({"actions": [RULE]}, '"columns"'),

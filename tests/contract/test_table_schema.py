@@ -60,11 +60,11 @@ WRONG: dict[str, tuple[Any, str]] = {
     "unknown reason": ({"fields": [ID], "nightly:maxRejects": {"type_error": 0}}, "no reason 'type_error'"),
     "reason of no column": ({"fields": [ID], "nightly:maxRejects": {"type-error:x": 0}}, "no reason 'type-error:x'"),
     "semicolon": ({"fields": [{"name": "a;b"}]}, "back-tick, line break or ;"),
-    "name twice": ('{"fields": [{"name": "id"}], "fields": [{"name": "x"}]}', "'fields' stands there twice"),
+    "name twice": ('{"fields": [{"name": "id"}], "fields": [{"name": "x"}]}', "'fields' appears twice"),
     "keys of version 2": ({"fields": [ID], "uniqueKeys": [["id"]]}, '"uniqueKeys"'),
     "foreign keys": ({"fields": [ID], "foreignKeys": [{"fields": "id"}]}, '"foreignKeys"'),
     "no column more": ({"fields": [ID], "fieldsMatch": ["exact"]}, '"fieldsMatch"'),
-    "misspelt": ({"fields": [ID], "primary_key": "id"}, 'is "primaryKey" meant?'),
+    "misspelt": ({"fields": [ID], "primary_key": "id"}, 'did you mean "primaryKey"?'),
     "nested too deeply": ("[" * 100_000, "nested too deeply"),
     "limit": ({"fields": [ID], "nightly:maxRejects": {"type-error": "few"}}, "nightly:maxRejects"),
     "limits a list": ({"fields": [ID], "nightly:maxRejects": ["1"]}, "nightly:maxRejects"),
@@ -81,7 +81,7 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "true values": ({"type": "boolean", "trueValues": ["ja"]}, '"trueValues"'),
     "false values": ({"type": "boolean", "falseValues": ["nein"]}, '"falseValues"'),
     "missing values of its own": ({"missingValues": ["-"]}, '"missingValues"'),
-    "misspelt constraints": ({"constraint": {"required": True}}, 'is "constraints" meant?'),
+    "misspelt constraints": ({"constraint": {"required": True}}, 'did you mean "constraints"?'),
     "spark:type": ({"type": "integer", "spark:type": "double"}, "does not go with"),
     "spark:type a number": ({"type": "integer", "spark:type": 5}, "does not go with"),
     "wide decimal": ({"type": "number", "spark:type": "decimal(39,2)"}, "precision"),
@@ -104,7 +104,7 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "enum of numbers": ({"constraints": {"enum": [1]}}, "enum"),
     "minimum beyond the scale": (
         {"type": "number", "spark:type": "decimal(10,2)", "constraints": {"minimum": 0.005}},
-        "minimum 0.005 has no place in decimal(10,2)",
+        "minimum 0.005 does not fit into decimal(10,2)",
     ),
     "maximum beyond the scale": (
         {
@@ -112,27 +112,27 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
             "spark:type": "decimal(38,10)",
             "constraints": {"maximum": "1.00000000000000000000000000001"},
         },
-        "has no place in decimal(38,10)",
+        "does not fit into decimal(38,10)",
     ),
     "enum beyond the scale": (
         {"type": "number", "spark:type": "decimal(10,2)", "constraints": {"enum": [1, 1.005]}},
-        "enum 1.005 has no place",
+        "enum 1.005 does not fit",
     ),
     "minimum no decimal reaches": (
         {"type": "number", "spark:type": "decimal(4,2)", "constraints": {"minimum": 100}},
-        "minimum 100 has no place",
+        "minimum 100 does not fit",
     ),
     "enum above the decimals": (
         {"type": "number", "spark:type": "decimal(4,2)", "constraints": {"enum": ["-1e2"]}},
-        "enum '-1e2' has no place",
+        "enum '-1e2' does not fit",
     ),
     "minimum above smallint": (
         {"type": "integer", "spark:type": "smallint", "constraints": {"minimum": 32768}},
-        "minimum 32768 has no place in smallint",
+        "minimum 32768 does not fit into smallint",
     ),
     "maximum below tinyint": (
         {"type": "integer", "spark:type": "tinyint", "constraints": {"maximum": -129}},
-        "maximum -129 has no place in tinyint",
+        "maximum -129 does not fit into tinyint",
     ),
     "minimum of too small an exponent": (
         {"type": "number", "constraints": {"minimum": "1e-99999999999999999999"}},
@@ -140,7 +140,7 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "enum above int": (
         {"type": "integer", "spark:type": "int", "constraints": {"enum": [1, "2147483648"]}},
-        "enum '2147483648' has no place in int",
+        "enum '2147483648' does not fit into int",
     ),
     "length": ({"constraints": {"minLength": -1}}, "minLength"),
     "length yes": ({"constraints": {"maxLength": True}}, "maxLength"),
@@ -170,7 +170,7 @@ def test_a_decimals_bound_is_taken_digit_by_digit(bound: str) -> None:
         f'{{"fields": [{{"name": "d", "type": "number", "spark:type": "decimal(38,{scale})", "constraints": {{"minimum": {bound}}}}}]}}'
         for scale in (0, 20)
     )
-    with pytest.raises(UsageError, match=f"minimum {re.escape(bound)} has no place in"):
+    with pytest.raises(UsageError, match=f"minimum {re.escape(bound)} does not fit into"):
         table_schema.parse(narrow, "s.json")
     (field,) = table_schema.parse(wide, "s.json").fields
     assert str(field.constraints["minimum"]) == bound

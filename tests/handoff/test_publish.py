@@ -185,7 +185,7 @@ def test_a_run_on_a_host_with_another_clock_keeps_its_lock(
 
     refreshed(0)
     monkeypatch.setattr("jobs.handoff.lock.time.sleep", refreshed)
-    with pytest.raises(RunUnderWayError, match="by another clock"), OutputLock(LocalStorage(), str(tmp_path)):
+    with pytest.raises(RunUnderWayError, match="its clock is not ours"), OutputLock(LocalStorage(), str(tmp_path)):
         pass
     assert json.loads(path.read_text())["host"] == "elsewhere"
 

@@ -285,5 +285,5 @@ def test_an_object_that_spark_would_take_for_another_is_refused(key: str, store:
 
 @pytest.mark.parametrize("output", ["s3://shop/out?", "s3a://shop/*/out", "s3://shop/o[u]t"])
 def test_an_output_that_is_no_one_place_is_refused(output: str) -> None:
-    with pytest.raises(UsageError, match="is no name of one place"):
+    with pytest.raises(UsageError, match="must name one folder"):
         apart.check(("in.csv",), output, "2026-11-22")

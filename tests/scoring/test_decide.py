@@ -131,7 +131,7 @@ REFUSED = {
     "window": ("row_number() OVER (ORDER BY x) < 3", "a rule sees one row"),
     "aggregate": ("max(x) > 1", "a rule sees one row"),
     "generator": ("explode(array(true, false))", "a rule sees one row"),
-    "every column": ("to_json(struct(*)) = ''", "the job's own columns too"),
+    "every column": ("to_json(struct(*)) = ''", "the job's own columns"),
     "the action itself": ("action = 'call'", "the columns are id, x, prediction"),
     "unknown column": ("predicton > 1", "the columns are id, x, prediction"),
     "no boolean": ("x + 1", "not true or false"),
@@ -177,8 +177,8 @@ def test_other_misfits_of_policy_and_columns_are_refused(plain: Score, tmp_path:
     for options, said in (
         ({"policy": {"otherwise": "go", "columns": {"id": "id", "both": "array(x)"}}}, "pick an element"),
         ({"policy": {"otherwise": "go", "columns": {"id": "nope"}}}, "columns.id"),
-        ({"policy": {"otherwise": "go", "columns": {"id": "CAST(unbase64(id) AS string)"}}}, "need not be UTF-8"),
-        ({"policy": {"otherwise": "go", "columns": {"id": "concat('a', unhex('FF'), id)"}}}, "need not be UTF-8"),
+        ({"policy": {"otherwise": "go", "columns": {"id": "CAST(unbase64(id) AS string)"}}}, "may not be UTF-8"),
+        ({"policy": {"otherwise": "go", "columns": {"id": "concat('a', unhex('FF'), id)"}}}, "may not be UTF-8"),
         ({"policy": {"actions": budget, "columns": COLUMNS}, "schema": keyless}, "a limit needs a primaryKey"),
         ({"schema": taken}, "the name 'action' is taken"),
     ):

@@ -70,7 +70,7 @@ def test_a_stage_that_makes_a_new_frame_is_refused_by_name(kind: type[Stage], pl
     stage = kind()
     ended = of(plain, tmp_path, stage)
     assert ended.code == 4, ended.stderr
-    assert f"stage {stage.uid} of the model makes a new frame" in ended.error
+    assert f"stage {stage.uid} of the model makes a new DataFrame" in ended.error
 
 
 def test_a_stage_that_changes_a_key_is_refused(plain: Score, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_stage_in_python_that_keeps_all_it_has_to_is_not_refused(plain: Score,
         ("monotonically_increasing_id()", "monotonically_increasing_id is not allowed"),
         ("datediff(current_date, date'2026-01-01')", "current_date is not allowed"),
         ("x / (SELECT max(x) FROM __THIS__)", "a sub-query is not allowed"),
-        ("hash(*)", "* stands for the job's own columns too"),
+        ("hash(*)", "* would include the job's own columns"),
     ],
 )
 def test_a_statement_that_does_not_keep_its_values_is_refused_by_name(

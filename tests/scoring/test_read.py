@@ -68,8 +68,8 @@ def test_run_date_is_filled_in_and_options_come_from_a_config_file(plain: Score,
     assert (tmp_path / "out-2026-11-22" / "2026-11-22" / "actions.csv").exists()
     for wrong, said in (
         ('{"inputs": "x"}', "no option 'inputs'"),
-        ('{"input": "a.csv", "input": "b.csv"}', "'input' stands there twice"),
-        ('{"run-date": "2026-11-01", "run_date": "2026-11-02"}', "an option stands there twice"),
+        ('{"input": "a.csv", "input": "b.csv"}', "'input' appears twice"),
+        ('{"run-date": "2026-11-01", "run_date": "2026-11-02"}', "an option appears twice"),
         ("[]", "must be a JSON object"),
         ("{", "not JSON"),
     ):
@@ -84,7 +84,7 @@ def test_run_date_is_filled_in_and_options_come_from_a_config_file(plain: Score,
     [
         ("missing column", b"id,y\n1,2\n", 3, "in.csv: no column 'x'"),
         ("other case", b"id,X\n1,2\n", 3, "it has 'X': names must match exactly"),
-        ("column twice", b"id,x,x\n1,2,3\n", 3, "column 'x' stands 2 times"),
+        ("column twice", b"id,x,x\n1,2,3\n", 3, "column 'x' appears 2 times"),
         ("empty file", b"", 3, "in.csv: no header"),
         ("header only", b"id,x\n", 3, "0 rows were read, at least 1 are expected (--min-rows)"),
         ("UTF-16", "id,x\n1,2\n".encode("utf-16"), 3, "in.csv: is not UTF-8"),
@@ -125,7 +125,7 @@ def test_inputs_that_are_not_there_or_hold_nothing_are_told_apart(plain: Score, 
         ("hidden/_x.csv", 3, "_x.csv: only hidden files"),
         ("latin", 3, "sse.csv': its name is not UTF-8; rename it"),
         ("in.json", 3, ".json files are not read"),
-        ("fake.csv.gz", 3, "fake.csv.gz: is no whole gzip file"),
+        ("fake.csv.gz", 3, "fake.csv.gz: is not a complete gzip file"),
     ):
         ended = plain(input=tmp_path / name)
         assert ended.code == code, (name, ended.stderr)

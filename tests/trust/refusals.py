@@ -42,7 +42,7 @@ def headers() -> list[Refusal]:
     return [
         file("without-a-header", FINE.split(b"\n", 1)[1], "no column 'ID'"),
         file("column-missing", plain("x", "1,2,3,4", header="ID,crim,zn,indus"), "no column 'note'"),
-        file("column-twice", plain("x", GOOD + ",1", header=HEADER + ",zn"), "'zn' stands 2 times"),
+        file("column-twice", plain("x", GOOD + ",1", header=HEADER + ",zn"), "'zn' appears 2 times"),
         file("column-in-other-case", plain("x", GOOD, header=other), "it has 'CRIM'"),
         file("column-with-a-space", plain("x", GOOD, header=HEADER.replace(",zn", ", zn")), "it has ' zn'"),
         file("header-in-latin-1", plain("x", GOOD, header=HEADER.encode() + b",M\xfcll"), "not UTF-8"),
@@ -73,7 +73,7 @@ def encodings() -> list[Refusal]:
         file("nul-bytes-only", b"\x00" * 5000, "not UTF-8 text"),
         file("random-bytes", bytes(range(128, 256)) * 50, "not UTF-8"),
         file("gzip-named-csv", gzip.compress(FINE), "not UTF-8"),
-        file("csv-named-gzip", FINE, "no whole gzip file", called="in.csv.gz"),
+        file("csv-named-gzip", FINE, "not a complete gzip file", called="in.csv.gz"),
         file("gzip-empty", b"", "empty", called="in.csv.gz"),
         file("gzip-of-nothing", gzip.compress(b""), "empty", called="in.csv.gz"),
         file("gzip-cut-off", packed[: len(packed) // 2], "cut off or damaged", called="in.csv.gz"),
