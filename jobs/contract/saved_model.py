@@ -1,6 +1,7 @@
 """What a saved pipeline says of itself: its stages and their columns, read from metadata alone, without Spark."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,9 +9,12 @@ from typing import Any
 from jobs.errors import ModelMismatchError
 
 INPUT_PARAMS = ("inputCol", "inputCols", "featuresCol", "userCol", "itemCol")
-OUTPUT_PARAMS = ("outputCol", "outputCols", "predictionCol", "probabilityCol", "rawPredictionCol", "leafCol")
-# folders below a stage that hold the stages it stands for
-NESTED = ("stages", "bestModel", "pipelineModel")
+OUTPUT_PARAMS = (
+    *("outputCol", "outputCols", "predictionCol", "probabilityCol", "rawPredictionCol", "leafCol"),
+    *("linkPredictionCol", "quantilesCol", "topicDistributionCol"),
+)
+# a folder that holds the stages another stands for; all else below a stage is part of it, or what it was fitted by, as `estimator`
+NESTED = r"(stages/[^/]+|bestModel|pipelineModel)/"
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,8 @@ def is_metadata(path: str) -> bool:
 
 def parse(files: Mapping[str, str], where: str) -> SavedModel:
     """Read the model's metadata files (relative path to text). Raises `ModelMismatchError`."""
-    described = {path.rpartition("metadata/")[0]: _json(text, where) for path, text in files.items() if text.strip()}
+    folders = {path.rpartition("metadata/")[0]: text for path, text in files.items() if text.strip()}
+    described = {path: _json(text, where) for path, text in folders.items() if re.fullmatch(f"({NESTED})*", path)}
     root = described.get("")
     if root is None:
         raise ModelMismatchError(f"model {where}: no metadata/ in it; save a PipelineModel there with model.save(…)")
@@ -96,11 +101,7 @@ def _flatten(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any]
 
 def _parent(path: str) -> str:
     """The folder of the stage that holds the one at `path`: `stages/0_a/` is held by the root."""
-    parts = path.rstrip("/").split("/")
-    for cut in range(len(parts) - 1, -1, -1):
-        if parts[cut] in NESTED:
-            return "".join(part + "/" for part in parts[:cut])
-    return ""
+    return re.sub(f"{NESTED}$", "", path)
 
 
 def _position(path: str) -> tuple[int, str]:

@@ -130,3 +130,24 @@ def test_pipelines_within_pipelines_are_walked_in_order() -> None:
     }
     model = saved_model.parse({**files(stage("x.A")), **inner}, "m")
     assert [found.kind for found in model.stages] == ["A", "c", "d", "e"]
+
+
+def test_what_a_stage_was_fitted_by_or_is_made_of_is_no_stage_of_the_pipeline() -> None:
+    found = {
+        **files(ASSEMBLER, stage(f"{ML}tuning.CrossValidatorModel"), stage(f"{ML}classification.OneVsRestModel")),
+        "stages/1_s1/bestModel/metadata/part-00000": json.dumps({"class": "best"}),
+        "stages/1_s1/estimator/metadata/part-00000": json.dumps({"class": "Pipeline"}),
+        "stages/1_s1/estimator/stages/0_i/metadata/part-00000": json.dumps({"class": "Imputer"}),
+        "stages/1_s1/evaluator/metadata/part-00000": json.dumps({"class": "RegressionEvaluator"}),
+        "stages/2_s2/classifier/metadata/part-00000": json.dumps({"class": "LogisticRegression"}),
+        "stages/2_s2/model_0/metadata/part-00000": json.dumps({"class": "LogisticRegressionModel"}),
+    }
+    stages = saved_model.parse(found, "m").stages
+    assert [each.kind for each in stages] == ["VectorAssembler", "best", "OneVsRestModel"]
+
+
+@pytest.mark.parametrize("output", ["topicDistributionCol", "quantilesCol", "linkPredictionCol"])
+def test_a_stage_may_read_whatever_another_writes(output: str) -> None:
+    first = stage(f"{ML}clustering.LocalLDAModel", featuresCol="features", **{output: "made"})
+    last = stage("VectorAssembler", inputCols=["made"], outputCol="more")
+    assert checked(ASSEMBLER, first, last, a="number", b="number").features == ("a", "b")

@@ -139,9 +139,17 @@ PIPELINES: dict[str, Callable[[], list[Any]]] = {
         lambda: C.MultilayerPerceptronClassifier(labelCol="k", layers=[2, 3, 2], maxIter=2, seed=1)
     ),
     "linear-svc": predictor(lambda: C.LinearSVC(labelCol="k", maxIter=2)),
-    "one-vs-rest": predictor(lambda: C.OneVsRest(labelCol="k", classifier=C.LogisticRegression(maxIter=2))),
+    # what these two hold besides stages that run must not be taken for such, which come before others
+    "one-vs-rest": lambda: [
+        T.Imputer(inputCol="x", outputCol="xi"),
+        vector("xi", "z"),
+        C.OneVsRest(labelCol="k", classifier=C.LogisticRegression(maxIter=2)),
+    ],
     "k-means": predictor(lambda: K.KMeans(k=3, seed=1, maxIter=2)),
     "isotonic": lambda: [vector("x"), R.IsotonicRegression(labelCol="y")],
     "als": lambda: [N.ALS(userCol="u", itemCol="ID", ratingCol="y", rank=2, maxIter=1, seed=1)],
-    "cross-validated": lambda: validated(vector("x", "z")),
+    "cross-validated": lambda: [
+        T.Imputer(inputCol="z", outputCol="zi"),
+        *validated(T.Imputer(inputCol="x", outputCol="xi"), vector("xi", "zi")),
+    ],
 }

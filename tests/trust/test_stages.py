@@ -33,6 +33,8 @@ REJECTS: dict[str, dict[int, str]] = {
     "polynomial": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
     "bucketizer": NO_X | OTHER_U,
     "imputer": {},
+    "one-vs-rest": {},
+    "cross-validated": {},
     "tokenizer-hashing": {NO_T: "constraint-error:t"},
     "r-formula": {**NO_X, OTHER_C: "model-dropped", NO_C: "constraint-error:c"},
     "sql-transformer": {X: "model-dropped"},
