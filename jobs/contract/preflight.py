@@ -12,6 +12,7 @@ NUMBERS_ONLY = ("VectorAssembler", "Bucketizer", "ImputerModel", "Binarizer", "A
 TEXT_ONLY = ("Tokenizer", "RegexTokenizer")
 # what takes a missing value without failing: by stage, the settings of handleInvalid under which it does
 TAKES_NULL = {
+    "FeatureHasher": None,
     "ImputerModel": None,
     "SQLTransformer": None,
     "VectorAssembler": ("skip", "keep"),

@@ -49,7 +49,7 @@ KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
     (
         STAGE,
         ModelMismatchError,
-        "a stage of the model failed on a row, set its handleInvalid or keep such rows out by constraints of the schema",
+        "a stage of the model failed on a row, keep such rows from it by constraints of the schema (as required or minimum)",
     ),
     (
         r"GeneratedClass|catalyst\.(expressions|util)|Spark\w+Exception: \[|DateTimeFormatter|IllegalArgumentException",

@@ -40,11 +40,12 @@ def test_the_columns_it_reads_are_found_and_must_be_there_unless_a_stage_takes_n
     needs = checked(
         stage("ImputerModel", inputCols=["a"], outputCols=["a2"]),
         stage("StringIndexerModel", inputCol="s", outputCol="s2", handleInvalid="keep"),
+        stage("FeatureHasher", inputCols=["h"], outputCol="h2"),
         stage("VectorAssembler", inputCols=["a2", "s2", "b"], outputCol="features", handleInvalid="error"),
         stage(f"{ML}regression.LinearRegressionModel", featuresCol="features", predictionCol="prediction"),
-        a="number", b="integer", s="string", other="string",
+        a="number", b="integer", s="string", h="string", other="string",
     )  # fmt: skip
-    assert set(needs.features) == {"a", "b", "s"}
+    assert set(needs.features) == {"a", "b", "s", "h"}
     assert needs.required == {"b"}
     assert needs.notes == ("stage StringIndexerModel(s) handleInvalid=keep",)
 

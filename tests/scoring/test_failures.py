@@ -58,5 +58,5 @@ def test_what_a_stage_in_python_raises_is_told(plain: Score, tmp_path: Path) -> 
     (tmp_path / "in.csv").write_text("id,x\na,0\n")
     ended = plain(input=tmp_path / "in.csv", model=models.saved(PipelineModel([Inverse()]), tmp_path / "model"))
     assert ended.code == 4, ended.stderr
-    assert "a stage of the model failed on a row" in ended.error
+    assert "a stage of the model failed on a row, keep such rows from it by constraints of the schema" in ended.error
     assert f"ZeroDivisionError: float division by zero; see {tmp_path / 'model'}; nothing was published" in ended.error
