@@ -140,21 +140,14 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
             raise ModelMismatchError(
                 f"{spot}: {expression!r}: {node.prettyName()} is not allowed; use deterministic functions of the row's columns"
             )
-        if name == "Cast" and _is_text_of_bytes(node) and isinstance(kind, T.StringType):
-            raise ModelMismatchError(
-                f"{spot}: {expression!r}: bytes that are cast to a string may not be UTF-8; use decode(…, 'UTF-8')"
-            )
+        if isinstance(kind, T.StringType) and kept.is_text_of_bytes(node):
+            raise ModelMismatchError(f"{spot}: {expression!r}: {kept.BYTES}")
     # Spark puts a node of its own between for whatever sees more than one row
     if plan.getClass().getSimpleName() != "Project" or not plan.child().fastEquals(kept.analysed(frame)):
         raise ModelMismatchError(
             f"{spot}: {expression!r}: aggregates, windows and generators are not allowed; a rule sees one row"
         )
     return kind
-
-
-def _is_text_of_bytes(cast: Any) -> bool:
-    """Whether Spark would take the bytes as they are for UTF-8, and so write them."""
-    return bool(cast.dataType().typeName() == "string" and cast.child().dataType().typeName() == "binary")
 
 
 def _is_of_the_run(expression: str, nodes: Any) -> bool:

@@ -50,10 +50,6 @@ class Calls:
         """An expression written as SQL."""
         return self._parser.parseExpression(text)
 
-    def statement(self, text: str) -> Any:
-        """The plan of a SQL statement as it is written, with nothing looked up."""
-        return self._parser.parsePlan(text)
-
     def kind(self, ddl: str) -> Any:
         """A SQL type, as `double`."""
         return self.java(f"{SPARK_SQL}.types.DataType").fromDDL(ddl)

@@ -1,6 +1,7 @@
 """What a model has to keep: the rows it is given, their keys, and its values should it be asked again."""
 
 from collections.abc import Callable, Iterator
+from functools import reduce
 from typing import Any, Optional
 
 from pyspark.ml import PipelineModel
@@ -8,8 +9,8 @@ from pyspark.sql import DataFrame
 
 from jobs.contract.agreed import Agreed
 from jobs.errors import ModelMismatchError
-from jobs.scoring import predict
-from jobs.scoring.calls import Calls, java_class
+from jobs.scoring import predict, read
+from jobs.scoring.calls import java_class
 
 # steps after which there are other rows than before, so that none could be accounted for
 OTHER_ROWS = {
@@ -31,6 +32,7 @@ OTHER_ROWS = {
 BEGINNING = "Range"
 # stages declare them as not deterministic so that they are called once a row
 FUNCTIONS = ("ScalaUDF", "PythonUDF")
+BYTES = "bytes that are cast to a string may not be UTF-8; use decode(…, 'UTF-8')"
 PATTERNS = "org.apache.spark.sql.catalyst.trees.TreePattern"
 Plan = Any
 
@@ -43,7 +45,7 @@ def check(given: DataFrame, scored: DataFrame, model: PipelineModel, agreed: Agr
     # no other stage can hold an expression of somebody's own
     if any(stage.kind == "SQLTransformer" or stage.is_python for stage in agreed.saved.stages):
         _check_values(plan, given, model)
-        _check_stars(Calls(given.sparkSession), agreed)
+        _check_expressions(plan, given, model)
 
 
 def _check_rows(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
@@ -66,9 +68,9 @@ def _check_rows(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
 
 def _check_keys(plan: Plan, given: DataFrame, keys: tuple[tuple[str, ...], ...]) -> None:
     """Keys are looked at as they were read, so they are to be published as they were read."""
-    read, outputs = analysed(given).output(), plan.outputSet()
+    columns, outputs = analysed(given).output(), plan.outputSet()
     for name in dict.fromkeys(name for key in keys for name in key):
-        attribute = read.apply(given.columns.index(name))
+        attribute = columns.apply(given.columns.index(name))
         if not outputs.contains(attribute) and not _renamed(plan, name, attribute):
             raise ModelMismatchError(
                 f"the model changes the key column {name!r}, so that a key could be published twice; "
@@ -91,7 +93,7 @@ def _renamed(plan: Plan, name: str, attribute: Any) -> bool:
 def _check_values(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
     """A second pass, or tomorrow's run of the same date, must give what the first did."""
     patterns: Any = java_class(given.sparkSession, PATTERNS)
-    current, subquery = patterns.CURRENT_LIKE(), patterns.PLAN_EXPRESSION()
+    current, subquery, window = patterns.CURRENT_LIKE(), patterns.PLAN_EXPRESSION(), patterns.WINDOW()
 
     def changing(plan: Plan) -> Optional[str]:
         for node in plan_nodes(plan):
@@ -100,7 +102,8 @@ def _check_values(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
             for found in _changing(node.expressions(), current):
                 if found.getClass().getSimpleName() not in FUNCTIONS:
                     return str(found.prettyName())
-        return "a sub-query" if plan.containsPattern(subquery) else None
+        # sums depend on the order of the rows, and of rows that tie any may come first
+        return "a window" if plan.containsPattern(window) else "a sub-query" if plan.containsPattern(subquery) else None
 
     if name := changing(plan):
         stage = _first(given, model, lambda plan: changing(plan) is not None)
@@ -117,17 +120,37 @@ def _changing(expressions: Any, current: Any) -> Iterator[Any]:
             yield from list(_changing(each.children(), current)) or [each]
 
 
-def _check_stars(calls: Calls, agreed: Agreed) -> None:
-    for stage in agreed.saved.stages:
-        if stage.kind != "SQLTransformer":
-            continue
-        for node in plan_nodes(calls.statement(str(stage.params.get("statement")))):
-            inner = (each for root in items(node.expressions()) for each in nodes(root.children()))
-            if any("Star" in each.getClass().getSimpleName() for each in inner):
-                raise ModelMismatchError(
-                    f"stage {stage.uid} of the model: within a function * would include the job's own columns; "
-                    f"name the columns you mean"
-                )
+def _check_expressions(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
+    if said := _misused(plan, given):
+        stage = _first(given, model, lambda plan: _misused(plan, given) is not None)
+        raise ModelMismatchError(f"stage {stage} of the model: {said}")
+
+
+def _misused(plan: Plan, given: DataFrame) -> Optional[str]:
+    """What is wrong with an expression that a stage has added to the plan of `given`."""
+    began, cast = analysed(given), java_class(given.sparkSession, PATTERNS).CAST()
+    first, *others = (began.output().apply(given.columns.index(name)).references() for name in read.PLACE)
+    own = reduce(lambda one, other: getattr(one, "$plus$plus")(other), others, first)
+    for node in reversed(list(plan_nodes(plan))):
+        for each in () if node.fastEquals(began) else items(node.expressions()):
+            if each.nodeName() == "AttributeReference":
+                continue
+            if not each.references().intersect(own).isEmpty():
+                if each.nodeName() != "Alias" or each.child().nodeName() != "AttributeReference":
+                    return (
+                        "* and mapInPandas would give a function the job's own columns too; name the columns you mean"
+                    )
+                own = getattr(own, "$plus$plus")(each.toAttribute().references())
+            if each.containsPattern(cast) and any(map(is_text_of_bytes, nodes(each.children()))):
+                return BYTES
+    return None
+
+
+def is_text_of_bytes(expression: Any) -> bool:
+    """Whether Spark would take bytes as they are for UTF-8, and so write them."""
+    if expression.nodeName() != "Cast" or expression.dataType().typeName() != "string":
+        return False
+    return bool(expression.child().dataType().typeName() == "binary")
 
 
 def _first(given: DataFrame, model: PipelineModel, at_fault: Callable[[Plan], bool]) -> str:

@@ -49,6 +49,13 @@ class UpperKey(Stage):
         return frame.withColumns({"id": F.upper("id"), "prediction": F.col("x")})
 
 
+class HashOfAll(Stage):
+    """Takes the job's own columns too."""
+
+    def _transform(self, frame: DataFrame) -> DataFrame:
+        return frame.withColumn("prediction", F.hash("*"))
+
+
 class Harmless(Stage):
     """Gives every column its own name again, and calls a function that says it is to be called once."""
 
@@ -65,12 +72,22 @@ def of(plain: Score, tmp_path: Path, stage: Any) -> Ended:
     return plain(input=tmp_path / "in.csv", model=model, policy={"actions": [], "otherwise": "go", "columns": columns})
 
 
-@pytest.mark.parametrize("kind", [ThroughRdd, ThroughDriver, Checkpoint])
-def test_a_stage_that_makes_a_new_frame_is_refused_by_name(kind: type[Stage], plain: Score, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (ThroughRdd, "stage {} of the model makes a new DataFrame"),
+        (ThroughDriver, "stage {} of the model makes a new DataFrame"),
+        (Checkpoint, "stage {} of the model makes a new DataFrame"),
+        (HashOfAll, "stage {} of the model: * and mapInPandas would give a function the job's own columns too"),
+    ],
+)
+def test_a_stage_whose_rows_or_values_cannot_be_followed_is_refused(
+    kind: type[Stage], said: str, plain: Score, tmp_path: Path
+) -> None:
     stage = kind()
     ended = of(plain, tmp_path, stage)
     assert ended.code == 4, ended.stderr
-    assert f"stage {stage.uid} of the model makes a new DataFrame" in ended.error
+    assert said.format(stage.uid) in ended.error
 
 
 def test_a_stage_that_changes_a_key_is_refused(plain: Score, tmp_path: Path) -> None:
@@ -92,7 +109,9 @@ def test_a_stage_in_python_that_keeps_all_it_has_to_is_not_refused(plain: Score,
         ("monotonically_increasing_id()", "monotonically_increasing_id is not allowed"),
         ("datediff(current_date, date'2026-01-01')", "current_date is not allowed"),
         ("x / (SELECT max(x) FROM __THIS__)", "a sub-query is not allowed"),
-        ("hash(*)", "* would include the job's own columns"),
+        ("row_number() OVER (ORDER BY floor(x))", "a window is not allowed"),
+        ("hash(*)", "* and mapInPandas would give a function the job's own columns too"),
+        ("upper(concat(CAST(unhex('FF') AS string), id))", "bytes that are cast to a string may not be UTF-8"),
     ],
 )
 def test_a_statement_that_does_not_keep_its_values_is_refused_by_name(
