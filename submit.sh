@@ -13,6 +13,7 @@ venv=$here/.venv
 [[ $spark_version == 3.5 ]] || venv=$here/.venv-spark-$spark_version
 
 fail() { echo "error: $*" >&2; exit 2; }
+usage() { echo "usage: ./submit.sh score|train|emr OPTIONS   (each has --help)"; }
 say() { echo "submit.sh: $*" >&2 || true; } # whoever should hear it may be gone
 
 # else the next file that is opened, by whatever program, would be its stdout: what is printed would be written into it
@@ -218,6 +219,7 @@ case ${1:-} in
     # the folder it is started in may have a jobs/ or a random.py; pip, which it calls, heeds this too
     PYTHONSAFEPATH=1 PYTHONPATH=$here${PYTHONPATH:+:$PYTHONPATH} exec "$venv/bin/python" -m jobs.launch "$@"
     ;;
+  -h | --help) usage ;;
   setup) # for the Makefile: everything that development needs
     hold_java
     ensure_venv "$venv" "spark-$spark_version.txt" dev.txt
@@ -226,7 +228,7 @@ case ${1:-} in
     echo "${JAVA_HOME:-}"
     ;;
   *)
-    echo "usage: ./submit.sh score|train|emr OPTIONS   (each has --help)" >&2
+    usage >&2
     exit 2
     ;;
 esac

@@ -43,6 +43,12 @@ def test_without_a_program_the_usage_is_shown() -> None:
     assert "usage: ./submit.sh score|train|emr" in ended.stderr
 
 
+def test_help_without_a_program_is_the_usage_on_stdout() -> None:
+    ended = finished(start("--help"), Path())
+    assert (ended.code, ended.stderr) == (0, "")
+    assert "usage: ./submit.sh score|train|emr" in ended.stdout
+
+
 def test_modules_in_the_folder_where_the_launcher_is_started_are_not_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

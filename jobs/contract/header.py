@@ -54,6 +54,8 @@ def _must_stand_once(name: str, names: list[str], file: str) -> None:
         raise InputRefusedError(f"{file}: column {name!r} appears {names.count(name)} times in the header; keep one")
     alike = [other for other in names if other.strip().lower() == name.strip().lower()]
     hint = f"it has {alike[0]!r}: names must match exactly" if alike else f"its header is {_shortened(names)}"
+    if len(names) == 1 and any(mark in names[0] for mark in ";\t|"):
+        hint += ", without a comma, which has to be the separator"
     raise InputRefusedError(f"{file}: no column {name!r}; {hint}; correct the header or the schema")
 
 

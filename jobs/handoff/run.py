@@ -42,7 +42,7 @@ class Run:
         self._hold_input()
         told = {**self.summary, "status": "refused", "error": str(error)}
         where = self._publication.refuse(rejects, wanted, told)
-        return InputRefusedError(f"{error}; see {where}/rejects.csv")
+        return InputRefusedError(f"{error}; see {where}/rejects.csv" if wanted.rows else str(error))
 
     def publish(self, tables: list[tuple[Table, Wanted]], notes: tuple[str, ...]) -> str:
         """Publish and return the run folder. Raises `InputRefusedError` if the input changed under the run."""

@@ -36,7 +36,8 @@ def test_each_schema_column_has_a_position(line: str, positions: tuple[int, ...]
         (b'id,id,"a, b"', "'id' appears 2 times"),
         (b'Id,"a, b"', "it has 'Id': names must match exactly"),
         (b'id ,"a, b"', "it has 'id ': names must match exactly"),
-        (b"id,b", "no column 'a, b'; its header is 'id,b'"),
+        (b"id,b", "no column 'a, b'; its header is 'id,b'; correct"),
+        (b"id;b", "no column 'id'; its header is 'id;b', without a comma, which has to be the separator; correct"),
     ],
 )
 def test_a_header_that_does_not_fit_is_refused_with_file_and_cure(line: bytes, said: str) -> None:

@@ -99,6 +99,7 @@ def test_a_file_that_does_not_fit_is_refused_by_name(
     ended = plain(input=tmp_path / "in.csv")
     assert (ended.code, ended.summary["status"]) == (code, "refused")
     assert said in ended.error
+    assert "rejects.csv" not in ended.error, "no row was rejected"
     assert not list((tmp_path / "out").glob("2026*"))
 
 
