@@ -31,7 +31,7 @@ class ModelMismatchError(JobError):
 
 
 class HandOffError(JobError):
-    """The hand-off failed: cannot write, or what was written could not be verified. Nothing was published."""
+    """The hand-off failed: cannot write, or what was written could not be verified. Nothing was published, or the message says so."""
 
     exit_code = 5
 
