@@ -224,7 +224,7 @@ def check(spark: SparkSession, model: PipelineModel, options: Options, agreed: A
 
 @click.command(params=cli.OPTIONS, epilog=cli.EXAMPLE)
 def main(**values: Any) -> Mapping[str, Any]:
-    """Score files with a saved Spark ML pipeline and publish one CSV of actions.
+    """Score files with a saved Spark ML pipeline and publish one CSV of actions. A URI is a path, file://, s3:// or s3a://.
 
     Exit codes: 0 published or nothing to do, 2 usage, 3 input refused, 4 model does not fit, 5 hand-off failed,
     6 another run is under way, 1 unexpected.

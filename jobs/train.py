@@ -68,7 +68,9 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
     rows = read.rows(spark, source, agreed)
     good = validate.check(rows, agreed, frozenset([*wanted, label]))
     if not good.take(1):
-        raise InputRefusedError(f"{input}: no row fits the schema; run score --dry-run on it")
+        raise InputRefusedError(
+            f"{input}: no row fits the schema, with all features and the label there; correct the input or the schema"
+        )
     stages: list[Any] = [VectorAssembler(inputCols=wanted, outputCol="features"), LinearRegression(labelCol=label)]
     Pipeline(stages=stages).fit(good).write().save(storage_for(model).for_spark(model))
     reloaded = PipelineModel.load(session.exactly(storage_for(model).for_spark(model)))
@@ -81,7 +83,7 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
 def main(**values: Any) -> Mapping[str, Any]:
     """Fit a linear regression and save it as a PipelineModel, with a baseline of its data beside it.
 
-    A worked example: it makes the model that ./submit.sh score is shown with.
+    A worked example: it makes the model that ./submit.sh score is shown with. A URI is a path, file://, s3:// or s3a://.
     """
     return train(**values)
 

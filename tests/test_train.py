@@ -53,3 +53,15 @@ def test_what_does_not_fit_is_refused_before_spark_starts(
     with pytest.raises(kind, match=said):
         train.train(**given)
     assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.usefixtures("spark")
+def test_training_data_without_a_single_label_is_refused_with_what_a_row_needs(tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("ID,crim,zn,indus,medv\n1,0.1,2,3,\n2,0.2,2,3,\n")
+    with pytest.raises(
+        InputRefusedError, match=r"in\.csv: no row fits the schema, with all features and the label there"
+    ):
+        train.train(
+            input=str(tmp_path / "in.csv"), schema=str(SCHEMA), label="medv", features="crim", model=str(tmp_path / "m")
+        )
+    assert not (tmp_path / "m").exists()
