@@ -172,13 +172,12 @@ def score(options: Options) -> Mapping[str, Any]:
     agreed = Agreed(schema, rules, limits, saved, needs)
     found = inputs.find(options.inputs)
     layouts = found.layouts(schema)
-    steps.done(
-        "inputs",
-        f"{len(found.files):,} input files, {found.size:,} bytes" + "".join(f"; {note}" for note in needs.notes),
-    )
+    files = "1 input file" if len(found.files) == 1 else f"{len(found.files):,} input files"
+    steps.done("inputs", "; ".join([f"{files}, {found.size:,} bytes", *needs.notes]))
     if options.dry_run:
         spark = started(options, found, steps)
         check(spark, loaded(spark, options, agreed, steps), options, agreed)
+        steps.done("check", "schema, policy and model fit; no row was read, nothing is published")
         return {"status": "nothing-to-do", "dry_run": True, "notes": needs.notes, "seconds": steps.seconds}
     with starting(options, found, {**texts, "model": str(sorted(metadata.items()))}, steps) as (run, already):
         if already:

@@ -38,7 +38,7 @@ def test_it_shows_states_time_and_the_drivers_own_progress_and_ends_with_the_sum
     assert " RUNNING" in said.stderr
     assert "noise" not in said.stderr, "Spark's own lines are for the log"
     if target in ("serverless", "eks"):  # EMR on EC2 writes the driver's log after its end only
-        assert said.stderr.count("driver: [    0.1 s] 1 input files, 10 bytes") == 1
+        assert said.stderr.count("driver: [    0.1 s] 1 input file, 10 bytes") == 1
 
 
 @ALL

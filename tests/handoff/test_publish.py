@@ -141,6 +141,7 @@ def test_a_dry_run_writes_nothing(plain: Score, tmp_path: Path) -> None:
     before = everything(tmp_path)
     ended = plain(input=tmp_path / "in.csv", dry_run=True)
     assert (ended.code, ended.summary["status"]) == (0, "nothing-to-do")
+    assert "] schema, policy and model fit; no row was read, nothing is published\n" in ended.stderr
     written = {name for name in everything(tmp_path) if name not in before}
     assert written == {"schema.json", "policy.json"}  # the test's own
 

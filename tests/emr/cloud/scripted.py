@@ -23,7 +23,7 @@ class Outcome:
     exit_code: int = 0
     error: str | None = None
     reports: bool = True
-    stderr: str = "[    0.1 s] 1 input files, 10 bytes\n26/11/22 19:00:00 INFO SparkContext: noise\n"
+    stderr: str = "[    0.1 s] 1 input file, 10 bytes\n26/11/22 19:00:00 INFO SparkContext: noise\n"
     stdout: str = ""
 
 
