@@ -5,14 +5,16 @@ from typing import Any
 
 from pyspark.ml import PipelineModel
 from pyspark.ml.feature import Bucketizer, OneHotEncoderModel, SQLTransformer, StringIndexerModel
+from pyspark.ml.recommendation import ALSModel
 
 from jobs.scoring import sql
 
 
 def guarded(model: PipelineModel) -> PipelineModel:
-    """`model` with a filter in front of every one-hot encoder and bucketizer that fails on some values.
+    """`model` with a filter in front of every one-hot encoder, bucketizer and ALS that fails on some values.
 
-    The encoder has no `skip` to be set to; the bucketizer's is for missing numbers alone, and so is its `keep`.
+    The encoder has no `skip` to be set to; the bucketizer's is for missing numbers alone, and so is its `keep`; what ALS does with
+    users and items that it does not know is for those alone that are 32-bit whole numbers.
     """
     # what an indexer gives is one of the categories by itself, and need not be looked at twice
     indexed = {
@@ -45,6 +47,9 @@ def _tests(stage: Any, indexed: set[str]) -> Iterator[str]:
         for column, splits in zip(columns(stage._java_obj, "input"), several):
             if splits[0] > float("-inf") or splits[-1] < float("inf"):
                 yield _within(column, splits[0], splits[-1])
+    elif isinstance(stage, ALSModel):
+        for column in (stage.getUserCol(), stage.getItemCol()):
+            yield f"coalesce({sql.name(column)} = CAST({sql.name(column)} AS int), false)"
 
 
 def columns(java: Any, kind: str) -> list[str]:

@@ -76,6 +76,8 @@ def start(
         "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
         # what a task gathers of an exchange is unpacked to many times its size
         "spark.sql.adaptive.advisoryPartitionSizeInBytes": "8m",
+        # of a join, as ALS has two, it writes a column out as what it is made of, cells and all: for some, planning took for ever
+        "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
         # they replace a plan that has no rows or turns out to have none, and with it the counts of those that were read
         "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PruneFilters",
         "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",

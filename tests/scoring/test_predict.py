@@ -3,10 +3,12 @@
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pyspark.ml import PipelineModel
 from pyspark.ml.classification import LogisticRegression
 from pyspark.ml.feature import Bucketizer, Imputer, IndexToString, SQLTransformer, StringIndexer, VectorAssembler
+from pyspark.ml.recommendation import ALS
 from pyspark.sql import SparkSession
 
 from tests.support import models
@@ -127,6 +129,28 @@ def test_a_number_in_no_bucket_is_rejected_and_no_other(plain: Score, spark: Spa
     wanted = {row["id"]: row["prediction"] for row in PipelineModel.load(f"file://{path}").transform(frame).collect()}
     assert {row["id"]: float(row["prediction"]) for row in ended.actions} == wanted
     assert wanted == {"zero": 0, "small": 0, "two": 1, "three": 1, "nan": 2}
+
+
+def test_a_user_that_is_no_number_of_32_bits_is_rejected_and_no_other(
+    plain: Score, spark: SparkSession, tmp_path: Path
+) -> None:
+    data = spark.range(0, 12, 1, 1).selectExpr("id % 4 AS user", "int(id % 3) AS item", "id * 0.5D AS rating")
+    als = ALS(userCol="user", itemCol="item", ratingCol="rating", rank=2, maxIter=1)
+    path = models.saved(models.fitted(data, als), tmp_path / "model")
+    # of so many columns that planning the two joins took for ever
+    spare = [f"spare{n}" for n in range(7)]
+    kinds = {"id": "string", "user": "number", "item": "integer", **dict.fromkeys(spare, "integer")}
+    schema = {"fields": [{"name": name, "type": kind} for name, kind in kinds.items()], "primaryKey": "id"}
+    rows = ["a,2,1", "unknown,9,1", "above,2147483648,1", "half,1.5,1", "far,1,9223372036854775807", "b,-0.0,2"]
+    (tmp_path / "in.csv").write_text("\n".join([",".join(kinds), *(f"{row}{',1' * 7}" for row in rows), ""]))
+    policy = {"actions": [], "otherwise": "go", "columns": {"id": "id", "prediction": "prediction"}}
+    ended = plain(input=tmp_path / "in.csv", model=path, schema=schema, policy=policy, max_rejects=4)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {3: "model-output:prediction", **dict.fromkeys((4, 5, 6), "model-dropped")}
+    frame = models.rows(spark, "id string, user double, item bigint", ("a", 2.0, 1), ("b", -0.0, 2))
+    wanted = {row["id"]: row["prediction"] for row in PipelineModel.load(f"file://{path}").transform(frame).collect()}
+    assert {row["id"]: np.float32(row["prediction"]) for row in ended.actions} == wanted
+    assert len(wanted) == 2
 
 
 def test_null_nan_and_infinite_outputs_are_rejected(plain: Score, spark: SparkSession, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from pyspark.ml import classification as C
 from pyspark.ml import clustering as K
 from pyspark.ml import evaluation as E
 from pyspark.ml import feature as T
-from pyspark.ml import recommendation as N
 from pyspark.ml import regression as R
 from pyspark.ml import tuning as V
 from pyspark.sql import DataFrame, SparkSession
@@ -147,7 +146,6 @@ PIPELINES: dict[str, Callable[[], list[Any]]] = {
     ],
     "k-means": predictor(lambda: K.KMeans(k=3, seed=1, maxIter=2)),
     "isotonic": lambda: [vector("x"), R.IsotonicRegression(labelCol="y")],
-    "als": lambda: [N.ALS(userCol="u", itemCol="ID", ratingCol="y", rank=2, maxIter=1, seed=1)],
     "cross-validated": lambda: [
         T.Imputer(inputCol="z", outputCol="zi"),
         *validated(T.Imputer(inputCol="x", outputCol="xi"), vector("xi", "zi")),
