@@ -17,7 +17,8 @@ AWAY = (
 GONE = r"FileNotFoundException|does not exist"
 # Java's search calls itself for each repetition of a group with alternatives
 DEEP = r"StackOverflowError\n(\s+at .*\n)*?\s+at \S*java\.util\.regex"
-STAGE = r"MLUtils|org\.apache\.spark\.ml|PythonException"
+# a policy has no functions of a user's own
+STAGE = r"MLUtils|org\.apache\.spark\.ml|PythonException|FAILED_EXECUTE_UDF|failedExecuteUserDefinedFunction"
 # in the order they are tried: pattern of the whole text, the kind of error, and what to say
 KNOWN: tuple[tuple[str, type[JobError], str], ...] = (
     (

@@ -3,11 +3,15 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pyspark.ml import PipelineModel, Transformer
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from jobs.contract.agreed import Options
+from jobs.errors import ModelMismatchError
+from jobs.scoring import failures
 from tests.support import models
 from tests.support.runs import Score
 
@@ -60,3 +64,13 @@ def test_what_a_stage_in_python_raises_is_told(plain: Score, tmp_path: Path) -> 
     assert ended.code == 4, ended.stderr
     assert "a stage of the model failed on a row, keep such rows from it by constraints of the schema" in ended.error
     assert f"ZeroDivisionError: float division by zero; see {tmp_path / 'model'}; nothing was published" in ended.error
+
+
+def test_a_stage_is_told_from_a_policy_where_what_fails_is_deep_within_it() -> None:
+    # as of an LDA given -1e155, which takes all the stack that there is
+    said = "org.apache.spark.SparkException: [FAILED_EXECUTE_UDF] User defined function (`LDAModel$$Lambda/0x1`) failed"
+    frames = "\tat org.apache.spark.sql.catalyst.expressions.GeneratedClass.processNext(Unknown Source)"
+    options = Options("m", ("i",), "s", "p", "o", "2026-11-22", "0", 0, force=False, dry_run=False)
+    wanted = r"a stage of the model failed on a row.*: java\.lang\.StackOverflowError;"
+    with pytest.raises(ModelMismatchError, match=wanted), failures.explained(options):
+        raise RuntimeError(f"{said}\n{frames}\nCaused by: java.lang.StackOverflowError\n\tat breeze.numerics.apply")
