@@ -1,7 +1,9 @@
 """Does the saved model fit the schema and this Spark? Answered from metadata, before the first row is read."""
 
 import importlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Optional
 
 from jobs.contract.saved_model import SavedModel, Stage
 from jobs.contract.table_schema import TableSchema
@@ -11,13 +13,19 @@ NUMERIC = ("number", "integer", "boolean")
 NUMBERS_ONLY = ("VectorAssembler", "Bucketizer", "ImputerModel", "Binarizer", "ALSModel")
 TEXT_ONLY = ("Tokenizer", "RegexTokenizer")
 # what takes a missing value without failing: by stage, the settings of handleInvalid under which it does
-TAKES_NULL = {
+TAKES_NULL: dict[str, Optional[tuple[str, ...]]] = {
     "FeatureHasher": None,
     "ImputerModel": None,
     "SQLTransformer": None,
     "VectorAssembler": ("skip", "keep"),
     "StringIndexerModel": ("skip", "keep"),
     "Bucketizer": ("skip",),
+}
+# what gives null for null, so that it is for the stages that read it
+PASSES_NULL: dict[str, Optional[tuple[str, ...]]] = {
+    "Binarizer": None,
+    "Bucketizer": ("keep",),
+    "OneHotEncoderModel": None,
 }
 
 
@@ -38,7 +46,7 @@ def check(model: SavedModel, schema: TableSchema, *, where: str, running_spark: 
             _check_importable(stage, where)
     features = _walk(model, schema, where)
     notes = tuple(f"stage {text}" for text in model.lenient_stages)
-    required = frozenset(name for name in features if any(not _takes_null(s) for s in model.stages if name in s.inputs))
+    required = frozenset(name for name in features if not _may_be_missing(name, model.stages))
     return Needs(features, required, notes)
 
 
@@ -121,8 +129,18 @@ def _check_type(name: str, kind: str, stage: Stage, where: str) -> None:
         )
 
 
-def _takes_null(stage: Stage) -> bool:
-    if stage.kind not in TAKES_NULL:
-        return False
-    settings = TAKES_NULL[stage.kind]
-    return settings is None or stage.handle_invalid in settings
+def _may_be_missing(name: str, stages: Sequence[Stage]) -> bool:
+    """Whether every one of `stages` that reads the column takes null, or passes it on to those behind it that do."""
+    for number, stage in enumerate(stages):
+        if name not in stage.inputs or _is_set(stage, TAKES_NULL):
+            continue
+        behind = stages[number + 1 :]
+        read = [output for output in stage.outputs if any(output in other.inputs for other in behind)]
+        if not (_is_set(stage, PASSES_NULL) and read and all(_may_be_missing(output, behind) for output in read)):
+            return False
+    return True
+
+
+def _is_set(stage: Stage, kinds: Mapping[str, Optional[tuple[str, ...]]]) -> bool:
+    """Whether the stage is one of `kinds`, with a setting of handleInvalid that is listed there, if any are."""
+    return stage.kind in kinds and stage.handle_invalid in (kinds[stage.kind] or (stage.handle_invalid,))

@@ -102,7 +102,8 @@ def _usable(scored: DataFrame, column: str) -> str:
 def _as_array(frame: DataFrame, column: str) -> Column:
     # pyspark.ml.functions imports pandas on 3.5, which a cluster need not have
     jvm: Any = frame.sparkSession.sparkContext._jvm
-    return Column(jvm.org.apache.spark.ml.functions.vector_to_array(frame[column]._jc, "float64"))
+    array = Column(jvm.org.apache.spark.ml.functions.vector_to_array(frame[column]._jc, "float64"))
+    return F.when(frame[column].isNotNull(), array)  # it takes no null, as an encoder gives for null
 
 
 def stages(model: Any) -> Iterator[tuple[Optional[Any], Any]]:

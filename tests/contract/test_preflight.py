@@ -50,6 +50,20 @@ def test_the_columns_it_reads_are_found_and_must_be_there_unless_a_stage_takes_n
     assert needs.notes == ("stage StringIndexerModel(s) handleInvalid=keep",)
 
 
+@pytest.mark.parametrize("kind", ["Binarizer", "Bucketizer", "OneHotEncoderModel"])
+@pytest.mark.parametrize(("behind", "required"), [("keep", frozenset()), ("error", frozenset({"a"}))])
+def test_a_null_that_a_stage_passes_on_is_for_the_next_to_take(
+    kind: str, behind: str, required: frozenset[str]
+) -> None:
+    first = stage(kind, inputCol="a", outputCol="a2", handleInvalid="keep")
+    assert checked(first, stage("Tokenizer", inputCol="s", outputCol="w"), a="number", s="string").required == {
+        "a",
+        "s",
+    }
+    last = stage("StringIndexerModel", inputCol="a2", outputCol="a3", handleInvalid=behind)
+    assert checked(first, last, a="number").required == required
+
+
 def test_the_labels_indexer_is_passed_over_but_not_what_is_made_from_it() -> None:
     indexer = stage("StringIndexerModel", inputCol="label", outputCol="label_index")
     assert checked(indexer, ASSEMBLER, a="number", b="number").features == ("a", "b")

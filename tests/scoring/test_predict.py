@@ -7,8 +7,17 @@ import numpy as np
 import pytest
 from pyspark.ml import PipelineModel
 from pyspark.ml.classification import LogisticRegression
-from pyspark.ml.feature import Bucketizer, Imputer, IndexToString, SQLTransformer, StringIndexer, VectorAssembler
+from pyspark.ml.feature import (
+    Bucketizer,
+    Imputer,
+    IndexToString,
+    OneHotEncoder,
+    SQLTransformer,
+    StringIndexer,
+    VectorAssembler,
+)
 from pyspark.ml.recommendation import ALS
+from pyspark.ml.regression import DecisionTreeRegressor
 from pyspark.sql import SparkSession
 
 from tests.support import models
@@ -111,6 +120,28 @@ def test_rows_that_a_skipping_pipeline_drops_are_rejected_and_the_stage_is_named
     assert ended.reasons == {3: "model-dropped"}
     assert ended.actions == [{"a": "1.0", "b": "2.0"}, {"a": "4.0", "b": "3.0"}]  # the mean of 2 and 4
     assert any("VectorAssembler(a, b2) handleInvalid=skip" in note for note in ended.package["notes"])
+
+
+def test_a_null_that_passes_through_stages_to_one_that_keeps_it_is_scored(
+    plain: Score, spark: SparkSession, tmp_path: Path
+) -> None:
+    data = spark.range(0, 12, 1, 1).selectExpr("id % 3 AS kind", "id * 0.5D AS label")
+    model = models.fitted(
+        data,
+        OneHotEncoder(inputCol="kind", outputCol="encoded", handleInvalid="keep"),
+        VectorAssembler(inputCols=["encoded"], outputCol="features", handleInvalid="keep"),
+        DecisionTreeRegressor(maxDepth=2),
+    )
+    path = models.saved(model, tmp_path / "model")
+    schema = {"fields": [{"name": "id", "type": "string"}, {"name": "kind", "type": "integer"}], "primaryKey": "id"}
+    (tmp_path / "in.csv").write_text("id,kind\na,1\nmissing,\n")
+    policy = {"actions": [], "otherwise": "go", "columns": {"id": "id", "p": "prediction", "first": "encoded[0]"}}
+    ended = plain(input=tmp_path / "in.csv", model=path, schema=schema, policy=policy)
+    assert ended.code == 0, ended.stderr
+    frame = models.rows(spark, "id string, kind bigint", ("a", 1), ("missing", None))
+    wanted = {row["id"]: row["prediction"] for row in PipelineModel.load(f"file://{path}").transform(frame).collect()}
+    assert {row["id"]: float(row["p"]) for row in ended.actions} == wanted
+    assert {row["id"]: row["first"] for row in ended.actions} == {"a": "0.0", "missing": ""}
 
 
 def test_a_number_in_no_bucket_is_rejected_and_no_other(plain: Score, spark: SparkSession, tmp_path: Path) -> None:
