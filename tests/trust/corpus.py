@@ -178,16 +178,18 @@ def numbers() -> list[Case]:
         case("numbers-too-small-to-tell", *(f"{{id}},{cell},18,2.25," for cell in small)),
         case("numbers-of-many-digits", *(f"{{id}},{cell},18,2.25," for cell in close)),
         case("numbers-too-large", *(f"{{id}},{cell},18,2.25," for cell in wild), rejects=huge),
-        *(_wrong(f"no-number-{n}", cell) for n, cell in enumerate(wrong)),
-        *(_wrong(f"no-number-in-quotes-{n}", f'"{cell}"') for n, cell in enumerate(quoted)),
+        _wrong("no-numbers", wrong),
+        _wrong("no-numbers-in-quotes", [f'"{cell}"' for cell in quoted]),
         case("number-missing", "{id},,18,2.25,", '{id},0.5,"",2.25,', rejects={2: EMPTY, 3: "constraint-error:zn"}),
         case("number-of-white-space", "{id}, ,18,2.25,", GOOD, rejects={2: "type-error:crim"}),
         case("two-faults", "{id},x,,Infinity,", rejects={2: "type-error:crim;constraint-error:zn;type-error:indus"}),
     ]
 
 
-def _wrong(name: str, cell: str) -> Case:
-    return case(name, f"{{id}},{cell},18,2.25,", GOOD, rejects={2: "type-error:crim"})
+def _wrong(name: str, cells: list[str]) -> Case:
+    """Each of `cells` in a line of its own; the line behind it shows that it spoils no other."""
+    lines = [line for cell in cells for line in (f"{{id}},{cell},18,2.25,", GOOD)]
+    return case(name, *lines, rejects=dict.fromkeys(range(2, 2 + len(lines), 2), "type-error:crim"))
 
 
 def broken() -> list[Case]:
