@@ -22,11 +22,13 @@ os.environ.pop("PYTHONUNBUFFERED", None)
 JARS = REPO / ".jars" / f"spark-{SPARK}"
 # the files that take longest: begun first, so that at the end no worker is left alone with one of them
 LONGEST = [
-    "test_whole_way",
     "test_stages",
+    "test_whole_way",
     "test_corpus",
-    "test_faults",
     "test_s3_faults",
+    "test_front_door",
+    "test_faults",
+    "test_compiled",
     "test_refusals",
     "test_properties",
 ]
