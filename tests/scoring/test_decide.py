@@ -131,7 +131,7 @@ REFUSED = {
     "window": ("row_number() OVER (ORDER BY x) < 3", "a rule sees one row"),
     "aggregate": ("max(x) > 1", "a rule sees one row"),
     "generator": ("explode(array(true, false))", "a rule sees one row"),
-    "every column": ("to_json(struct(*)) = ''", "the job's own columns"),
+    "every column": ("to_json(struct(*)) = ''", "* would include the job's own columns; name the columns you mean"),
     "the action itself": ("action = 'call'", "the columns are id, x, prediction"),
     "unknown column": ("predicton > 1", "the columns are id, x, prediction"),
     "no boolean": ("x + 1", "not true or false"),
