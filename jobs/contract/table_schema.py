@@ -2,14 +2,12 @@
 
 import difflib
 import json
-import math
 import re
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
 from jobs import documents
+from jobs.contract import constraints
 from jobs.errors import UsageError
 
 # what Spark calls each Table Schema type, and which narrower types "spark:type" may ask for
@@ -21,9 +19,6 @@ SPARK_TYPES = {
     "date": ("date", r"date"),
     "datetime": ("timestamp", r"timestamp"),
 }
-# of the narrower integers
-BITS = {"tinyint": 8, "smallint": 16, "int": 32, "integer": 32}
-CONSTRAINTS = {"required", "unique", "minimum", "maximum", "enum", "pattern", "minLength", "maxLength"}
 # properties that say how a cell reads; ignoring one would read another value than the author meant
 LEXICAL: dict[str, tuple[Any, ...]] = {
     "format": ("default",),
@@ -143,17 +138,8 @@ def _field(entry: Any, where: str) -> Field:
     if not isinstance(kind, str) or kind not in SPARK_TYPES:
         raise UsageError(f"{spot}: type {kind!r} is not supported; use one of {', '.join(SPARK_TYPES)}")
     _check_properties(entry, FIELD_PROPERTIES, LEXICAL, spot)
-    constraints = entry.get("constraints", {})
-    if not isinstance(constraints, dict):
-        raise UsageError(f'{spot}: constraints must be an object, as {{"required": true}}')
-    strangers = set(constraints) - CONSTRAINTS
-    if strangers:
-        raise UsageError(
-            f"{spot}: constraint {sorted(strangers)[0]!r} is not supported; use {', '.join(sorted(CONSTRAINTS))}"
-        )
     spark_type = _spark_type(entry.get("spark:type"), kind, spot)
-    _check_constraints(constraints, kind, spark_type, spot)
-    return Field(name, kind, spark_type, constraints)
+    return Field(name, kind, spark_type, constraints.checked(entry.get("constraints", {}), kind, spark_type, spot))
 
 
 def _check_properties(entry: dict[str, Any], ours: set[str], others: dict[str, tuple[Any, ...]], spot: str) -> None:
@@ -181,77 +167,3 @@ def _spark_type(asked: Any, kind: str, spot: str) -> str:
     if asked.startswith("decimal") and not 0 <= int(match[2]) <= int(match[1]) <= 38:
         raise UsageError(f"{spot}: {asked}: precision is 1 to 38 and at least the scale")
     return asked
-
-
-def _check_constraints(constraints: dict[str, Any], kind: str, spark_type: str, spot: str) -> None:
-    texts_only = {"pattern", "minLength", "maxLength"} & set(constraints)
-    if texts_only and kind != "string":
-        raise UsageError(f"{spot}: {sorted(texts_only)[0]} goes with type 'string', not {kind!r}")
-    ordered = {"minimum", "maximum"} & set(constraints)
-    if ordered and kind in ("string", "boolean"):
-        raise UsageError(f"{spot}: {sorted(ordered)[0]} does not go with type {kind!r}")
-    if "pattern" in constraints:
-        try:
-            re.compile(constraints["pattern"])
-        except (re.error, TypeError) as error:
-            raise UsageError(f"{spot}: pattern {constraints['pattern']!r} does not compile: {error}") from error
-    for flag in ("required", "unique"):
-        if not isinstance(constraints.get(flag, False), bool):
-            raise UsageError(f"{spot}: {flag} must be true or false")
-    for bound in ("minLength", "maxLength"):
-        length = constraints.get(bound, 0)
-        if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-            raise UsageError(f"{spot}: {bound} must be a whole number of characters")
-    options = constraints.get("enum", [None])
-    if not isinstance(options, list) or not options:
-        raise UsageError(f"{spot}: enum must be a list with at least one value")
-    values = [(bound, constraints[bound]) for bound in sorted(ordered)]
-    values += [("enum", option) for option in options] if "enum" in constraints else []
-    for rule, value in values:
-        # one that does not read as the column's type would be null in Spark, and then never be broken
-        if not _reads_as(kind, value):
-            raise UsageError(f"{spot}: {rule} {value!r} does not read as type {kind!r}; correct it")
-        if not _fits(spark_type, rule, value):
-            raise UsageError(f"{spot}: {rule} {value!r} does not fit into {spark_type}; correct it, or widen the type")
-
-
-def _reads_as(kind: str, value: Any) -> bool:
-    """Whether a bound or option of the schema is a value of type `kind`."""
-    if kind in ("string", "boolean"):
-        return isinstance(value, str if kind == "string" else bool)
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        return False
-    text = str(value)
-    if "_" in text:  # Python takes 1_000
-        return False
-    try:
-        if kind == "number":
-            return math.isfinite(float(text)) and Decimal(text).is_finite()
-        if kind == "integer":
-            whole = int(text) == value if isinstance(value, float) else re.fullmatch(r"[+-]?[0-9]+", text) is not None
-            return whole and -(1 << 63) <= int(text) < 1 << 63
-        if kind == "date":
-            return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None and bool(date.fromisoformat(text))
-        if not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", text):  # Python takes 20260101T100000, Spark does not
-            return False
-        return bool(datetime.fromisoformat(re.sub("Z$", "+00:00", text)))
-    except (ValueError, ArithmeticError):
-        return False
-
-
-def _fits(spark_type: str, rule: str, value: Any) -> bool:
-    """Whether a column of the type can be held to the rule: Spark rounds a decimal, and takes a number too large for null,
-    with which nothing is compared.
-    """
-    sized = re.fullmatch(r"decimal\((\d+), ?(\d+)\)", spark_type)
-    if not sized and spark_type not in BITS:
-        return True
-    scale = int(sized[2]) if sized else 0
-    most = 10 ** int(sized[1]) - 1 if sized else (1 << BITS[spark_type] - 1) - 1
-    least = -most if sized else -most - 1
-    sign, digits, exponent = Decimal(str(value)).as_tuple()
-    units = Decimal((sign, digits, int(exponent) + scale))  # exact, where arithmetic would round
-    # a bound that every value keeps may be beyond them all
-    low_enough = units <= most or rule == "maximum"
-    high_enough = units >= least or rule == "minimum"
-    return low_enough and high_enough and units == units.to_integral_value()

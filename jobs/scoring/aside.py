@@ -5,7 +5,7 @@ from typing import Any, Optional
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.scoring import read, splits, validate
+from jobs.scoring import read, shapes, splits, validate
 from jobs.scoring.calls import Calls
 
 # it is read as a task's heartbeat is sent, in the midst of being filled: a StringBuilder would not bear that
@@ -18,10 +18,10 @@ TO_A_TASK = 1 << 20
 
 
 def watched(records: DataFrame) -> DataFrame:
-    """`records` with what is to be set aside as `REJECTED` where they are not valid, else null, instead of their `read.LINE`."""
+    """`records` with what is to be set aside as `REJECTED` where they are not valid, else null, instead of their `shapes.LINE`."""
     numbered = records.selectExpr("*", read.NUMBERED)
-    put_by = f"CASE WHEN NOT {validate.VALID} THEN concat({read.ROW_ID}, ',', {read.LINE}, '\\n') END"
-    return numbered.withColumn(REJECTED, F.expr(put_by)).drop(read.LINE, read.ROW_ID)
+    put_by = f"CASE WHEN NOT {validate.VALID} THEN concat({read.ROW_ID}, ',', {shapes.LINE}, '\\n') END"
+    return numbered.withColumn(REJECTED, F.expr(put_by)).drop(shapes.LINE, read.ROW_ID)
 
 
 def most(source: read.Source) -> int:

@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import Layout
-from jobs.scoring import aside, read, splits, unique, validate
+from jobs.scoring import aside, read, shapes, splits, unique, validate
 from jobs.scoring.counters import Amounts, Counters
 
 # records that are no valid rows, by kind
@@ -44,8 +44,8 @@ class Prepared:
         Those whose key may be another's are `SUSPECTS` besides: none of them, and no key comes twice. Without that count there is no
         such proof.
         """
-        shapes = {HEADERS: read.HEADER, BLANKS: read.BLANK, OPEN_QUOTES: read.OPEN_QUOTE}
-        all_kinds = {kind: f"{read.SHAPE} = {code}" for kind, code in shapes.items()}
+        codes = {HEADERS: shapes.HEADER, BLANKS: shapes.BLANK, OPEN_QUOTES: shapes.OPEN_QUOTE}
+        all_kinds = {kind: f"{shapes.SHAPE} = {code}" for kind, code in codes.items()}
         all_kinds |= {INVALID: f"NOT {validate.VALID}", **kinds}
         watched = unique.WATCHED if unique.WATCHED in self.records.columns else None
         beside, more = None, list[Column]()
@@ -75,7 +75,7 @@ def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact:
     """The records of `source`, with a proof on the way that no key comes twice where one is to be had."""
     # of more files a task reads several, and nobody could tell which of them a line is of
     set_aside = read.one_scan(source) and source.csv_files <= splits.FEW_FILES and not exact
-    keep = read.PLACE if exact else (read.LINE,) if set_aside else ()
+    keep = read.PLACE if exact else (shapes.LINE,) if set_aside else ()
     rows = read.rows(spark, source, agreed.schema, keep=keep)
     # what is not split at its commas is too much for one stage in any case, and its steps had better be few
     parted = not exact and read.by_bytes(source)

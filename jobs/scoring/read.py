@@ -1,7 +1,7 @@
 """Text or Parquet into the schema's columns, bound by name, each cell as it stands in the file.
 
-CSV is read as text and split in generated code. A line with quotes takes an exact path (RFC 4180); only a file in which
-a quoted cell runs over a line end needs its lines stitched together (`records.py`), and only then is that done.
+CSV is read as text and split line by line (`shapes.py`). Only a file in which a quoted cell runs over a line end needs
+its lines stitched together (`records.py`), and only then is that done.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,20 +14,16 @@ from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import commas, footers, methods, records, session, sql
+from jobs.scoring import commas, footers, records, session, shapes, sql
 from jobs.scoring.calls import Calls
 
-# how a record stands in its file: what `SHAPE` holds
-OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
-SHAPE, FILE, BLOCK, ROW_ID = "_na_shape", "_na_file", "_na_block", "_na_id"
+FILE, BLOCK, ROW_ID = "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
-LINE = "_na_line"
 NUMBERED = f"monotonically_increasing_id() AS {ROW_ID}"
 LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 LONGEST_LINE = "mapreduce.input.linerecordreader.line.maxlength"
-QUOTED = "contains(line, '\"')"
 
 
 @dataclass(frozen=True)
@@ -78,21 +74,23 @@ def by_bytes(source: Source) -> bool:
 
 
 def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tuple[str, ...] = ()) -> DataFrame:
-    """One row a record, header and blank lines included: the schema's columns as strings, `SHAPE`, and what to `keep`.
+    """One row a record, header and blank lines included: the schema's columns as strings, `shapes.SHAPE`, and what to `keep`.
 
-    That may be `PLACE`, whose `ROW_ID`s are within a file in the order of its records, or of one scan's rows `LINE`.
+    That may be `PLACE`, whose `ROW_ID`s are within a file in the order of its records, or of one scan's rows `shapes.LINE`.
     Of rows of one kind there may be `commas.numbers` besides.
     """
     branches = []
     for layout, lines, stitched in _csv(spark, source, located=keep == PLACE):
-        branches.append(split(lines, layout, schema, keep))
+        branches.append(shapes.split(lines, layout, schema, keep))
         if stitched:
-            branches.append(_bound(stitched, layout, schema, [F.col("cells")[at] for at in layout.positions], keep))
+            branches.append(
+                shapes.bind(stitched, layout, schema, [F.col("cells")[at] for at in layout.positions], keep)
+            )
     for frame in parquet_frames(spark, source):
         cells = [_as_text(frame, column) for column in schema.names]
-        branches.append(frame.select(*cells, *map(F.expr, (f"{OK} AS {SHAPE}", *keep))))
+        branches.append(frame.select(*cells, *map(F.expr, (f"{shapes.OK} AS {shapes.SHAPE}", *keep))))
     if len(branches) > 1:
-        branches = [frame.select(*map(sql.name, schema.names), SHAPE, *keep) for frame in branches]
+        branches = [frame.select(*map(sql.name, schema.names), shapes.SHAPE, *keep) for frame in branches]
     return reduce(DataFrame.unionAll, branches)
 
 
@@ -104,15 +102,16 @@ def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: 
         # a comma parts two cells unless a quote stands before it; what comes after the last of `names` is not looked at
         upto = f"substring_index(line, ',', {max(at.values()) + 1}) AS line"
         head = lines.where(f"line != {sql.text(layout.header)} AND line != ''").selectExpr(upto, "line AS whole")
-        exact = head.selectExpr("line", f"CASE WHEN {QUOTED} THEN {_quoted_cells('whole')} END AS cells")
+        exact = head.selectExpr("line", f"CASE WHEN {shapes.QUOTED} THEN {shapes.quoted_cells('whole')} END AS cells")
         quick = "substring_index(substring_index(line, ',', {}), ',', -1)".format
         cells = [
-            f"CASE WHEN cells IS NULL THEN {quick(at[n] + 1)} ELSE {_unquoted(f'cells[{at[n]}]')} END" for n in names
+            f"CASE WHEN cells IS NULL THEN {quick(at[n] + 1)} ELSE {shapes.unquoted(f'cells[{at[n]}]')} END"
+            for n in names
         ]
         branches.append(exact.selectExpr(*(f"{cell} AS {sql.name(n)}" for cell, n in zip(cells, names))))
         if stitched:
             branches.append(
-                stitched.where(f"kind = {OK}").selectExpr(*(f"cells[{at[n]}] AS {sql.name(n)}" for n in names))
+                stitched.where(f"kind = {shapes.OK}").selectExpr(*(f"cells[{at[n]}] AS {sql.name(n)}" for n in names))
             )
     branches += [frame.select(*(_as_text(frame, n) for n in names)) for frame in parquet_frames(spark, source)]
     return reduce(DataFrame.unionAll, branches)
@@ -122,7 +121,7 @@ def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
     """The files with a line whose quotes do not close, as Spark spells them. A pass of its own, over such input only."""
     found: set[str] = set()
     for _, lines in csv_lines(spark, source, located=True):
-        opened = lines.where(QUOTED).where(f"NOT ({_closed(_quoted_cells('line'))})")
+        opened = lines.where(shapes.QUOTED).where(f"NOT ({shapes.closed(shapes.quoted_cells('line'))})")
         found.update(row[0] for row in opened.select(FILE).distinct().collect())
     return frozenset(found)
 
@@ -167,80 +166,6 @@ def parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:
         spark.read.schema(columns).parquet(*map(session.exactly, files)).selectExpr("*", *LOCATED)
         for columns, files in source.parquet.items()
     ]
-
-
-def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
-    """Each `line` as one of `rows`."""
-    place = [name for name in keep if name != LINE]
-    # apart, so that each line is searched once; never null, as that spares the code after it many a test
-    lines = lines.selectExpr("coalesce(line, '') AS line", *place)
-    # rows that are told apart by their place may be rejected, and are to be shown as they stand in the file
-    if layout.width <= commas.MOST_CELLS and not place:
-        return _by_bytes(lines, layout, schema, keep)
-    exact = f"CASE WHEN quoted THEN {_quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
-    found = lines.selectExpr("*", f"{QUOTED} AS quoted")
-    split = found.selectExpr("*", exact, f"{_kind(layout)} ELSE {OK} END AS kind")
-    # each quote that opens a cell must also close it
-    kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({_closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
-    bound = [F.expr(_unquoted(f"cells[{at}]")) for at in layout.positions]
-    return _bound(split.selectExpr(kind, "cells", *place, *_kept(keep)), layout, schema, bound, keep)
-
-
-def _by_bytes(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
-    """The same by the places of the commas, with `commas.numbers` besides; cells of what is no proper record are empty."""
-    wide = layout.width > methods.COLUMNS
-    found = commas.looked_for(lines, layout.width)
-    if wide:
-        found = methods.parted(found, "quoted", "false")
-    shape = (
-        f"{_kind(layout)} WHEN NOT {commas.CLOSED} THEN {OPEN_QUOTE} WHEN {commas.too_few(layout.width)} THEN {SHORT} "
-        f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END AS {SHAPE}"
-    )
-    cells = found.selectExpr("*", shape).drop(*commas.FOUND)
-    in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
-    for columns in methods.groups(in_order, methods.CELLS):
-        cells = commas.cells(cells, layout.width, columns, f"{SHAPE} = {OK}")
-        cells = methods.parted(cells, SHAPE, "0") if wide else cells
-    named = [F.col(commas.cell(at)).alias(name) for at, name in zip(layout.positions, schema.names)]
-    kept = [F.expr(name) for name in (SHAPE, *_kept(keep))]
-    numbers = [F.col(name) for name in cells.columns if name.startswith(commas.NUMBER)]
-    return cells.select(*named, *kept, *numbers)
-
-
-def _kind(layout: Layout) -> str:
-    """The start of SQL for what a line is, if no record."""
-    return f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK}"
-
-
-def _kept(keep: tuple[str, ...]) -> list[str]:
-    return [f"line AS {LINE}"] if LINE in keep else []
-
-
-def _bound(
-    cells: DataFrame, layout: Layout, schema: TableSchema, bound: list[Column], keep: tuple[str, ...]
-) -> DataFrame:
-    """`cells` (array; null if known to be as many as there have to be) and `kind` into `bound`, as the schema's columns, and `SHAPE`."""
-    size = "array_size(cells)"  # null for no array, and so neither
-    width = f"WHEN {size} < {layout.width} THEN {SHORT} WHEN {size} > {layout.width} THEN {LONG}"
-    shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
-    named = [cell.alias(name) for cell, name in zip(bound, schema.names)]
-    return cells.select(*named, F.expr(shape), *keep)
-
-
-def _quoted_cells(line: str) -> str:
-    """The cells of a line with quotes, those still around them."""
-    # a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
-    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL)}, 1)"
-
-
-def _closed(cells: str) -> str:
-    """Whether the cells of a line with quotes account for every character of it."""
-    return f"array_join({cells}, ',') = line"
-
-
-def _unquoted(cell: str) -> str:
-    inner = f"replace(substring({cell}, 2, length({cell}) - 2), '\"\"', '\"')"
-    return f"CASE WHEN startswith({cell}, '\"') THEN {inner} ELSE {cell} END"
 
 
 def _as_text(frame: DataFrame, column: str) -> Column:

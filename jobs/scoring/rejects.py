@@ -11,7 +11,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import aside, decide, places, predict, read, sql, unique, validate
+from jobs.scoring import aside, decide, places, predict, read, shapes, sql, unique, validate
 from jobs.scoring.calls import Calls
 from jobs.scoring.counters import Counters
 
@@ -113,7 +113,7 @@ def _among_those_aside(
         return None
     placed = kept.selectExpr("*", *places.in_blocks(blocks)).where(f"NOT ({places.IS_FIRST})")
     (layout,) = source.csv
-    rows = read.split(validate.fenced(placed), layout, schema, read.PLACE).where(f"{read.SHAPE} != {read.BLANK}")
+    rows = shapes.split(validate.fenced(placed), layout, schema, read.PLACE).where(f"{shapes.SHAPE} != {shapes.BLANK}")
     found = validate.reasoned(validate.fenced(rows), schema, required)
     return Found(found, places.line_number(blocks, source.records), in_order=True)
 
@@ -130,7 +130,7 @@ def _among_all_rows(
     columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
     found = validate.rejected(rows, schema, required).select(*columns)
     if scoring:
-        late = rows.drop(read.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
+        late = rows.drop(shapes.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
         found = found.unionAll(late.select(*columns))
     if blocks:
         found, line = validate.fenced(found), places.line_number(blocks, source.records)

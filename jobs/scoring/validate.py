@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring import commas, edges, methods, read, sql
+from jobs.scoring import commas, edges, methods, read, shapes, sql
 from jobs.scoring.calls import Calls
 
 VALID = "_na_valid"
@@ -40,11 +40,11 @@ def good(records: DataFrame, schema: TableSchema, *, keep: tuple[str, ...] = ())
 def judged(
     rows: DataFrame, schema: TableSchema, required: frozenset[str], *, keep: tuple[str, ...] = (), parted: bool = False
 ) -> DataFrame:
-    """All of `rows`, typed as the schema says, with `read.SHAPE` and `VALID`: whether there is nothing at fault.
+    """All of `rows`, typed as the schema says, with `shapes.SHAPE` and `VALID`: whether there is nothing at fault.
 
     Where it is `parted` some columns after the other are looked at, each time in a method of their own.
     """
-    records, valid = rows, f"{read.SHAPE} = {read.OK}"
+    records, valid = rows, f"{shapes.SHAPE} = {shapes.OK}"
     for fields in methods.groups(schema.fields, methods.CHECKS) if parted else [schema.fields]:
         if valid == VALID:
             records = methods.parted(records, VALID, "false")
@@ -53,17 +53,17 @@ def judged(
         fine = " AND ".join([valid, *(f"NOT {_fault(field, schema, field.name in required)}" for field in fields)])
         others = [sql.name(name) for name in records.columns if name not in own and name != VALID]
         records, valid = records.selectExpr(*others, f"{fine} AS {VALID}"), VALID
-    return records.selectExpr(*map(sql.name, schema.names), *keep, read.SHAPE, VALID)
+    return records.selectExpr(*map(sql.name, schema.names), *keep, shapes.SHAPE, VALID)
 
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
     beside = _typed_beside_raw(rows, schema, schema.fields)
-    judged_cells = [*_as_they_came(schema), read.SHAPE, f"{_fine(schema, required)} AS {VALID}"]
+    judged_cells = [*_as_they_came(schema), shapes.SHAPE, f"{_fine(schema, required)} AS {VALID}"]
     records = fenced(beside.selectExpr(*judged_cells, *read.PLACE))
     # a second fence costs nothing behind the filter, and parts the code for all rows from that for the few: together they
     # would be too much for one method
-    bad = fenced(records.where(f"NOT {VALID} AND {read.SHAPE} != {read.BLANK}"))
+    bad = fenced(records.where(f"NOT {VALID} AND {shapes.SHAPE} != {shapes.BLANK}"))
     # the reasons are worked out for these alone, from the cells anew: carried along for every row, they cost it dear
     return reasoned(bad, schema, required)
 
@@ -78,7 +78,7 @@ def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> D
 def _fine(schema: TableSchema, required: frozenset[str]) -> str:
     """SQL: whether a record has nothing at fault."""
     faults = [_fault(field, schema, field.name in required) for field in schema.fields]
-    return " AND ".join([f"{read.SHAPE} = {read.OK}", *(f"NOT {fault}" for fault in faults)])
+    return " AND ".join([f"{shapes.SHAPE} = {shapes.OK}", *(f"NOT {fault}" for fault in faults)])
 
 
 def _typed_beside_raw(rows: DataFrame, schema: TableSchema, fields: Sequence[Field]) -> DataFrame:
@@ -234,6 +234,6 @@ def _shape_reasons(schema: TableSchema) -> str:
     )
     short = f"coalesce(nullif(concat_ws(';', {absent}), ''), 'missing-cell')"
     return (
-        f"WHEN {read.SHAPE} = {read.HEADER} THEN 'repeated-header' WHEN {read.SHAPE} = {read.OPEN_QUOTE} THEN 'unbalanced-quote' "
-        f"WHEN {read.SHAPE} = {read.SHORT} THEN {short} WHEN {read.SHAPE} = {read.LONG} THEN 'extra-cell'"
+        f"WHEN {shapes.SHAPE} = {shapes.HEADER} THEN 'repeated-header' WHEN {shapes.SHAPE} = {shapes.OPEN_QUOTE} THEN 'unbalanced-quote' "
+        f"WHEN {shapes.SHAPE} = {shapes.SHORT} THEN {short} WHEN {shapes.SHAPE} = {shapes.LONG} THEN 'extra-cell'"
     )

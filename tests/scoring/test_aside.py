@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from jobs.contract import table_schema
 from jobs.handoff import inputs
-from jobs.scoring import aside, read, validate
+from jobs.scoring import aside, read, shapes, validate
 from jobs.scoring.counters import Counters
 from tests.conftest import XS
 
@@ -59,8 +59,8 @@ def counted(spark: SparkSession, folder: Path, most: int) -> tuple[read.Source, 
     schema = table_schema.parse(json.dumps(XS), "schema")
     found = inputs.find((str(folder),))
     source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
-    rows = read.rows(spark, source, schema, keep=(read.LINE,))
-    records = aside.watched(validate.judged(rows, schema, frozenset(), keep=(read.LINE,)))
+    rows = read.rows(spark, source, schema, keep=(shapes.LINE,))
+    records = aside.watched(validate.judged(rows, schema, frozenset(), keep=(shapes.LINE,)))
     empty = aside.empty(spark)
     seen = Counters(spark, {}, "row", beside=empty, more=[aside.noted(spark, empty, most)])
     seen.counting(records).write.format("noop").mode("overwrite").save()

@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from jobs.contract import header, table_schema
-from jobs.scoring import commas, methods, read, validate
+from jobs.scoring import commas, methods, shapes, validate
 
 PLAIN = re.compile(r"[+-]?([0-9]+(\.[0-9]+)?|\.[0-9]+)")
 ODD_NUMBERS = [
@@ -38,21 +38,21 @@ def test_drawn_lines_have_the_cells_that_python_finds(width: int, spark: SparkSe
     schema = table_schema.parse(json.dumps({"fields": [{"name": name, "type": "string"} for name in names]}), "schema")
     layout = header.bind(",".join(turned).encode(), schema, "in.csv")
     text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
-    found = {row[read.LINE]: row for row in read.split(text, layout, schema, (read.LINE,)).collect()}
+    found = {row[shapes.LINE]: row for row in shapes.split(text, layout, schema, (shapes.LINE,)).collect()}
     assert len(found) == len(lines) + 1
     proper = 0
     for line in lines:
-        shape = found[line][read.SHAPE]
+        shape = found[line][shapes.SHAPE]
         (wanted,) = csv.reader([line]) if line else ([""],)
         if '"' not in line:
             counts = {
-                True: read.OK,
-                len(wanted) < width: read.SHORT,
-                len(wanted) > width: read.LONG,
-                not line: read.BLANK,
+                True: shapes.OK,
+                len(wanted) < width: shapes.SHORT,
+                len(wanted) > width: shapes.LONG,
+                not line: shapes.BLANK,
             }
             assert shape == [code for is_so, code in counts.items() if is_so][-1]
-        if shape == read.OK:
+        if shape == shapes.OK:
             proper += 1
             assert [found[line][name] for name in turned] == wanted
     assert proper > 100
@@ -63,7 +63,9 @@ def test_bytes_that_are_no_characters_are_told_in_text(spark: SparkSession, tmp_
     schema = table_schema.parse('{"fields": [{"name": "id", "type": "string"}, {"name": "x", "type": "number"}]}', "s")
     layout = header.bind(b"id,x", schema, "in.csv")
     text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
-    told = read.split(text, layout, schema, ()).selectExpr("x", "contains(id, '\ufffd') AS told")  # as validation asks
+    told = shapes.split(text, layout, schema, ()).selectExpr(
+        "x", "contains(id, '\ufffd') AS told"
+    )  # as validation asks
     assert {row["x"]: row["told"] for row in told.collect()} == {
         "": False, "1": True, "2": True, "3": False, "4": True, "5": False,
     }  # fmt: skip
@@ -74,7 +76,7 @@ def test_a_nul_beside_quotes_parts_no_cells_and_is_told(spark: SparkSession, tmp
     schema = table_schema.parse('{"fields": [{"name": "id", "type": "string"}, {"name": "x", "type": "integer"}]}', "s")
     layout = header.bind(b"id,x", schema, "in.csv")
     text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
-    rows = read.split(text, layout, schema, ()).where(f"{read.SHAPE} = {read.OK}").collect()
+    rows = shapes.split(text, layout, schema, ()).where(f"{shapes.SHAPE} = {shapes.OK}").collect()
     assert {row["x"]: row["id"] for row in rows} == {"1": "a\ufffd,b", "2": "a\0b", "3": "a\0b"}
 
 
@@ -89,7 +91,7 @@ def test_plain_numbers_are_read_as_python_reads_them_to_the_last_bit_and_others_
     schema = table_schema.parse('{"fields": [{"name": "x", "type": "number"}, {"name": "y", "type": "number"}]}', "s")
     layout = header.bind(b"x,y", schema, "in.csv")
     text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
-    found = read.split(text, layout, schema, ()).where(f"{read.SHAPE} = {read.OK}").collect()
+    found = shapes.split(text, layout, schema, ()).where(f"{shapes.SHAPE} = {shapes.OK}").collect()
     assert len(found) == len(rows)
     plain = 0
     for row in found:
@@ -110,10 +112,10 @@ def test_a_spark_without_hive_leaves_all_numbers_to_its_cast(
     schema = table_schema.parse('{"fields": [{"name": "x", "type": "number"}, {"name": "y", "type": "number"}]}', "s")
     layout = header.bind(b"x,y", schema, "in.csv")
     text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
-    assert commas.NUMBER + "x" in read.split(text, layout, schema, ()).columns
+    assert commas.NUMBER + "x" in shapes.split(text, layout, schema, ()).columns
     monkeypatch.setattr(commas, "TO_DOUBLE", "no.such.StringToDouble")
-    rows = read.split(text, layout, schema, ())
-    assert rows.columns == ["x", "y", read.SHAPE]
+    rows = shapes.split(text, layout, schema, ())
+    assert rows.columns == ["x", "y", shapes.SHAPE]
     assert sorted(tuple(row) for row in validate.check(rows, schema, frozenset()).collect()) == [
         (-7.0, 1000.0),
         (1.5, 2.0),

@@ -16,7 +16,7 @@ from jobs import score
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import commas, predict, prepare, read, rejects, splits, unique, validate
+from jobs.scoring import commas, predict, prepare, read, rejects, shapes, splits, unique, validate
 from tests.support import models
 from tests.support.runs import REPO, SCHEMA
 
@@ -90,8 +90,8 @@ def test_thirty_columns_are_worked_out_in_one_stage_whose_methods_are_compiled(
     found = inputs.find((str(tmp_path / "in.csv"),))
     source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
     assert read.by_bytes(source)
-    rows = read.rows(spark, source, schema, keep=(read.LINE,))
-    (size,) = method_sizes(spark, validate.judged(rows, schema, frozenset(), keep=(read.LINE,), parted=True))
+    rows = read.rows(spark, source, schema, keep=(shapes.LINE,))
+    (size,) = method_sizes(spark, validate.judged(rows, schema, frozenset(), keep=(shapes.LINE,), parted=True))
     assert size <= COMPILED_BYTES
 
 

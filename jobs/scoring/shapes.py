@@ -1,0 +1,91 @@
+"""What a line is, and its cells, bound to the schema's columns by name.
+
+It is split in generated code: by the places of its commas, and where it has quotes by an exact path (RFC 4180).
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from jobs.contract.header import Layout
+from jobs.contract.table_schema import TableSchema
+from jobs.scoring import commas, methods, records, sql
+
+# how a record stands in its file: what `SHAPE` holds
+OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
+SHAPE, LINE = "_na_shape", "_na_line"
+QUOTED = "contains(line, '\"')"
+
+
+def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
+    """Each `line` as one of `read.rows`."""
+    place = [name for name in keep if name != LINE]
+    # apart, so that each line is searched once; never null, as that spares the code after it many a test
+    lines = lines.selectExpr("coalesce(line, '') AS line", *place)
+    # rows that are told apart by their place may be rejected, and are to be shown as they stand in the file
+    if layout.width <= commas.MOST_CELLS and not place:
+        return _by_bytes(lines, layout, schema, keep)
+    exact = f"CASE WHEN quoted THEN {quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
+    found = lines.selectExpr("*", f"{QUOTED} AS quoted")
+    cut = found.selectExpr("*", exact, f"{_kind(layout)} ELSE {OK} END AS kind")
+    # each quote that opens a cell must also close it
+    kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
+    columns = [F.expr(unquoted(f"cells[{at}]")) for at in layout.positions]
+    return bind(cut.selectExpr(kind, "cells", *place, *_kept(keep)), layout, schema, columns, keep)
+
+
+def _by_bytes(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
+    """The same by the places of the commas, with `commas.numbers` besides; cells of what is no proper record are empty."""
+    wide = layout.width > methods.COLUMNS
+    found = commas.looked_for(lines, layout.width)
+    if wide:
+        found = methods.parted(found, "quoted", "false")
+    shape = (
+        f"{_kind(layout)} WHEN NOT {commas.CLOSED} THEN {OPEN_QUOTE} WHEN {commas.too_few(layout.width)} THEN {SHORT} "
+        f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END AS {SHAPE}"
+    )
+    cells = found.selectExpr("*", shape).drop(*commas.FOUND)
+    in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
+    for columns in methods.groups(in_order, methods.CELLS):
+        cells = commas.cells(cells, layout.width, columns, f"{SHAPE} = {OK}")
+        cells = methods.parted(cells, SHAPE, "0") if wide else cells
+    named = [F.col(commas.cell(at)).alias(name) for at, name in zip(layout.positions, schema.names)]
+    kept = [F.expr(name) for name in (SHAPE, *_kept(keep))]
+    numbers = [F.col(name) for name in cells.columns if name.startswith(commas.NUMBER)]
+    return cells.select(*named, *kept, *numbers)
+
+
+def _kind(layout: Layout) -> str:
+    """The start of SQL for what a line is, if no record."""
+    return f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK}"
+
+
+def _kept(keep: tuple[str, ...]) -> list[str]:
+    return [f"line AS {LINE}"] if LINE in keep else []
+
+
+def bind(
+    cells: DataFrame, layout: Layout, schema: TableSchema, columns: list[Column], keep: tuple[str, ...]
+) -> DataFrame:
+    """`cells` (array; null if known to be as many as there have to be) and `kind` into `columns`, as the schema's columns, and `SHAPE`."""
+    size = "array_size(cells)"  # null for no array, and so neither
+    width = f"WHEN {size} < {layout.width} THEN {SHORT} WHEN {size} > {layout.width} THEN {LONG}"
+    shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
+    named = [cell.alias(name) for cell, name in zip(columns, schema.names)]
+    return cells.select(*named, F.expr(shape), *keep)
+
+
+def quoted_cells(line: str) -> str:
+    """The cells of a line with quotes, those still around them."""
+    # a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
+    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL)}, 1)"
+
+
+def closed(cells: str) -> str:
+    """Whether the cells of a line with quotes account for every character of it."""
+    return f"array_join({cells}, ',') = line"
+
+
+def unquoted(cell: str) -> str:
+    """A cell of such a line without the quotes around it."""
+    inner = f"replace(substring({cell}, 2, length({cell}) - 2), '\"\"', '\"')"
+    return f"CASE WHEN startswith({cell}, '\"') THEN {inner} ELSE {cell} END"
