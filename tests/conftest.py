@@ -60,8 +60,10 @@ def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
     assert (JARS / ".complete").exists(), f"no S3 jars in {JARS}: run make setup (SPARK={SPARK})"
     # a process of many runs needs more room for compiled code than the JVM gives it without its second compiler
     compiler = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
+    # what lives through a test is small, and so is the machine: the heap is collected by the thread that fills it
+    memory = "-XX:+UseSerialGC -XX:InitialHeapSize=1g -XX:NewSize=256m"
     settings = {
-        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties" {compiler}',
+        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties" {compiler} {memory}',
         "spark.driver.extraClassPath": f"{JARS}/*",
         "spark.ui.enabled": "false",
         "spark.driver.memory": "1g",
