@@ -20,11 +20,6 @@ POLICY = {
 }
 
 
-# of a wide file, which has 14 columns then
-MORE = [f"more_{number}" for number in range(9)]
-WIDE = {**SCHEMA, "fields": [*SCHEMA["fields"], {"name": "name"}, *({"name": name, "type": "number"} for name in MORE)]}
-
-
 def generate(
     folder: Path,
     rows: int,
@@ -32,11 +27,11 @@ def generate(
     quoted: bool = False,
     bad_share: float = 0.0,
     shuffled: bool = False,
-    wide: bool = False,
+    more: int = 0,
 ) -> Path:
     """`rows` records in `FILES` files below `folder`, once; about 37 bytes each. Returns the folder of the CSV files.
 
-    `wide` ones have the numbers `MORE` besides, all of which are checked, and about 92 bytes. Beside the folder lies `schema_of` it.
+    Those with `more` numbers, of some 6 bytes each, have all of their columns checked. Beside the folder lies `schema_of` it.
     Keys ascend from file to file, or `shuffled` stand in no order; powers of ten and what else has no factor `STRIDE` go with that.
     """
     name = (
@@ -44,17 +39,17 @@ def generate(
         + ("-quoted" if quoted else "")
         + (f"-bad{bad_share}" if bad_share else "")
         + ("-shuffled" if shuffled else "")
-        + ("-wide" if wide else "")
+        + (f"-{more}more" if more else "")
     )
-    target = folder / name
+    target, names = folder / name, [f"more_{number}" for number in range(more)]
     if not (target / "_complete").exists():
         target.mkdir(parents=True, exist_ok=True)
         for number in range(FILES):
             keys = range(rows * number // FILES, rows * (number + 1) // FILES)
-            more = MORE if wide else []
-            _write(target / f"part-{number}.csv", keys, STRIDE if shuffled else 1, rows, quoted, bad_share, more)
+            _write(target / f"part-{number}.csv", keys, STRIDE if shuffled else 1, rows, quoted, bad_share, names)
         (target / "_complete").touch()
-    schema_of(target).write_text(json.dumps(WIDE if wide else SCHEMA))
+    checked = [{"name": "name"}, *({"name": name, "type": "number"} for name in names)] if more else []
+    schema_of(target).write_text(json.dumps({**SCHEMA, "fields": [*SCHEMA["fields"], *checked]}))
     (folder / "policy.json").write_text(json.dumps(POLICY))
     return target
 

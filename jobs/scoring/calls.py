@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from py4j.java_gateway import JavaClass
-from pyspark.sql import Column, SparkSession
+from pyspark.sql import Column, DataFrame, SparkSession
 
 SPARK_SQL = "org.apache.spark.sql"
 EXPRESSIONS = f"{SPARK_SQL}.catalyst.expressions"
@@ -40,6 +40,7 @@ class Calls:
         self._parser: Any = session._jsparkSession.sessionState().sqlParser()
         self._loader: Any = self.java("java.lang.Thread").currentThread().getContextClassLoader()
         self._newer = not spark.version.startswith("3.")
+        self._kinds, self._classes = dict[str, Any](), dict[str, Any]()
         self._none: Any = self._jvm.PythonUtils.toSeq([])
 
     def java(self, name: str) -> Any:
@@ -50,9 +51,20 @@ class Calls:
         """An expression written as SQL."""
         return self._parser.parseExpression(text)
 
+    def arguments(self, *texts: str) -> Any:
+        """A sequence of expressions written as SQL. In one go: each question to the JVM takes as long as the parse does."""
+        return self.sql(f"f({', '.join(texts)})").arguments()
+
+    def columns_of(self, frame: DataFrame) -> Any:
+        """A sequence of all columns of `frame`, to be used on it."""
+        java: Any = frame
+        return java._jdf.queryExecution().analyzed().output()
+
     def kind(self, ddl: str) -> Any:
         """A SQL type, as `double`."""
-        return self.java(f"{SPARK_SQL}.types.DataType").fromDDL(ddl)
+        if ddl not in self._kinds:
+            self._kinds[ddl] = self.java(f"{SPARK_SQL}.types.DataType").fromDDL(ddl)
+        return self._kinds[ddl]
 
     def object_of(self, class_name: str) -> Any:
         """The type of values that are Java objects: they live within an expression, and no column can be of it."""
@@ -71,9 +83,16 @@ class Calls:
 
     def static(self, class_name: str, method: str, kind: Any, *arguments: Any) -> Any:
         """A static method's result, never null but where an argument is."""
+        return self._static(class_name, method, kind, self.seq(arguments))
+
+    def static_of(self, class_name: str, method: str, kind: str, *arguments: str) -> Any:
+        """The same, for a SQL type and `arguments` written as SQL."""
+        return self._static(class_name, method, self.kind(kind), self.arguments(*arguments))
+
+    def _static(self, class_name: str, method: str, kind: Any, arguments: Any) -> Any:
         java = self.java(f"{EXPRESSIONS}.objects.StaticInvoke")
         more = [self.java("scala.Option").empty()] if self._newer else []
-        return java(self._class(class_name), kind, method, self.seq(arguments), self._none, True, False, True, *more)
+        return java(self._class(class_name), kind, method, arguments, self._none, True, False, True, *more)
 
     def method(self, target: Any, name: str, kind: Any, *arguments: Any, lasting: bool = False) -> Any:
         """A method's result, never null but where `target` or an argument is; `lasting` says that it changes the object."""
@@ -104,7 +123,9 @@ class Calls:
         return Column(self.java(f"{SPARK_SQL}.Column")(expression))
 
     def _class(self, name: str) -> Any:
-        return self.java("java.lang.Class").forName(name, True, self._loader)
+        if name not in self._classes:
+            self._classes[name] = self.java("java.lang.Class").forName(name, True, self._loader)
+        return self._classes[name]
 
     def seq(self, items: Sequence[Any]) -> Any:
         """Scala's sequence of `items`."""

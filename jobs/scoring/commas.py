@@ -1,13 +1,12 @@
 """Where the cells of a line start, found in its bytes: all that is needed to split it (docs/decisions/0014)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field
-from jobs.scoring import edges, records, sql
+from jobs.scoring import edges, methods, records, sql
 from jobs.scoring.calls import UTF8, Calls, known
 
 QUOTE, QUOTE_BYTE = '"', "34Y"
@@ -15,6 +14,8 @@ ARRAYS = "org.apache.commons.lang3.ArrayUtils"
 TO_DOUBLE = "org.apache.hadoop.hive.serde2.lazy.fast.StringToDouble"
 # each comma is a step of its own in the plan, and some 80 bytes of a method
 MOST_CELLS = 30
+# as many are planned together
+STEPS = 8
 # what stands between the cells of a line with quotes, where a comma may be part of a cell; and for it, should it be in one:
 # either is no character that a cell may have
 NUL, NO_CHARACTER = "'\\0'", "'\\uFFFD'"
@@ -40,6 +41,8 @@ def looked_for(lines: DataFrame, width: int) -> DataFrame:
         "*", "CASE WHEN tangled THEN CAST(joined AS binary) ELSE line_bytes END AS bytes", separator
     )
     for at in range(1, width + 1):  # where one is not found the next is looked for from the front again: no harm
+        if width > STEPS and at % STEPS == 1:
+            frame = methods.planned_apart(frame)
         frame = frame.withColumn(_start(at), _index(calls, "bytes", "separator", _start(at - 1)) + 1)
     return frame
 
@@ -87,7 +90,7 @@ def _numbers(calls: Calls, width: int, columns: Sequence[tuple[int, Field]]) -> 
         if field.type == "number" and field.spark_type == "double":
             # it must not see anything else: 1-5 would be 1
             plain = edges.plain(calls, cell(at))
-            number = _static(calls, TO_DOUBLE, "strtod", "double", "bytes", *_inside(at, width))
+            number = calls.static_of(TO_DOUBLE, "strtod", "double", "bytes", *_inside(at, width))
             numbers.append(F.when(plain, calls.column(number)).alias(NUMBER + field.name))
     return numbers
 
@@ -100,7 +103,7 @@ def _untangled(width: int) -> str:
 
 def _bare(calls: Calls, field: Field, at: int, width: int) -> Column:
     """The cell without the quotes around it."""
-    piece = _static(calls, UTF8, "fromBytes", "string", "bytes", *_inside(at, width))
+    piece = calls.static_of(UTF8, "fromBytes", "string", "bytes", *_inside(at, width))
     if field.type != "string":  # with bytes that are no characters, or a quote inside, it is nothing but a string
         return calls.column(piece)
     text = calls.column(calls.text(piece))  # bytes that are no characters become U+FFFD
@@ -129,8 +132,4 @@ def _quotes(at: int) -> str:
 
 def _index(calls: Calls, array: str, byte: str, start: str) -> Column:
     """The place of `byte` in `array`, from `start` on, or -1."""
-    return calls.column(_static(calls, ARRAYS, "indexOf", "int", array, byte, start))
-
-
-def _static(calls: Calls, class_name: str, method: str, kind: str, *arguments: str) -> Any:
-    return calls.static(class_name, method, calls.kind(kind), *map(calls.sql, arguments))
+    return calls.column(calls.static_of(ARRAYS, "indexOf", "int", array, byte, start))

@@ -83,18 +83,17 @@ def _fine(schema: TableSchema, required: frozenset[str]) -> str:
 
 def _typed_beside_raw(rows: DataFrame, schema: TableSchema, fields: Sequence[Field]) -> DataFrame:
     """`rows` with typed values of `fields`, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
-    calls, columns = Calls(rows.sparkSession), list[Column]()
+    calls, columns = Calls(rows.sparkSession), dict[str, Column]()
     for field in fields:
         cell, read_as = sql.name(field.name), commas.NUMBER + field.name
         number = sql.name(read_as) if read_as in rows.columns else None
-        columns += [F.expr(typed(field, schema, number)).alias(field.name), F.col(cell).alias(RAW + field.name)]
+        columns |= {field.name: F.expr(typed(field, schema, number)), RAW + field.name: F.col(cell)}
         if number:
-            columns.append(F.expr(f"{number} IS NOT NULL").alias(QUICK + field.name))
+            columns[QUICK + field.name] = F.expr(f"{number} IS NOT NULL")
         elif _is_binary_number(field):
             quick = edges.unpadded if field.type == "integer" else edges.plain
-            columns.append(quick(calls, cell).alias(QUICK + field.name))
-    names = {field.name for field in fields}
-    return rows.select(*columns, *(F.expr(sql.name(name)) for name in rows.columns if name not in names))
+            columns[QUICK + field.name] = quick(calls, cell)
+    return rows.withColumns(columns)
 
 
 def _is_binary_number(field: Field) -> bool:

@@ -1,5 +1,6 @@
 """What every row meets is compiled: the JVM leaves a method of more than 8,000 bytes to its interpreter, and nothing says so."""
 
+import itertools
 import json
 import re
 from dataclasses import replace
@@ -16,12 +17,14 @@ from jobs import score
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import commas, predict, prepare, read, rejects, shapes, splits, unique, validate
+from jobs.scoring import commas, methods, predict, prepare, read, rejects, shapes, splits, unique, validate
 from tests.support import models
 from tests.support.runs import REPO, SCHEMA
 
 # DontCompileHugeMethods, HugeMethodLimit: the JVM's own figures
 COMPILED_BYTES = 8000
+# planning takes as long as the square of it
+MOST_TOGETHER = 10
 EXAMPLE = REPO / "examples/housing"
 
 
@@ -91,8 +94,15 @@ def test_thirty_columns_are_worked_out_in_one_stage_whose_methods_are_compiled(
     source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
     assert read.by_bytes(source)
     rows = read.rows(spark, source, schema, keep=(shapes.LINE,))
-    (size,) = method_sizes(spark, validate.judged(rows, schema, frozenset(), keep=(shapes.LINE,), parted=True))
+    judged = validate.judged(rows, schema, frozenset(), keep=(shapes.LINE,), parted=True)
+    (size,) = method_sizes(spark, judged)
     assert size <= COMPILED_BYTES
+    assert 1 < planned_together(judged) <= MOST_TOGETHER
+
+
+def test_all_rows_come_through_where_planning_is_parted(spark: SparkSession) -> None:
+    rows = spark.range(3_000_000, numPartitions=3)
+    assert methods.planned_apart(rows).selectExpr("count(id)", "sum(id)").first() == (3_000_000, 4_499_998_500_000)
 
 
 def example(spark: SparkSession, model: Path) -> tuple[Agreed, prepare.Prepared]:
@@ -104,6 +114,14 @@ def example(spark: SparkSession, model: Path) -> tuple[Agreed, prepare.Prepared]
     agreed = Agreed(schema, rules, gates.Gates("0", 1, {}), saved, needs)
     found = inputs.find((str(EXAMPLE / "input.csv"),))
     return agreed, prepare.look(spark, found.layouts(schema), [], agreed, size=found.size)
+
+
+def planned_together(frame: DataFrame) -> int:
+    """The longest run of steps of the plan in which Spark, for each of them, looks at all those in front of it."""
+    java: Any = frame
+    steps = java._jdf.queryExecution().optimizedPlan().toString().splitlines()
+    runs = itertools.groupby(steps, key=lambda step: re.match(r"[ :+-]*(Project|Filter)\b", step) is not None)
+    return max(len(list(run)) for projects, run in runs if projects)
 
 
 def method_sizes(spark: SparkSession, frame: DataFrame) -> list[int]:
