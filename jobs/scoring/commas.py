@@ -33,9 +33,9 @@ def looked_for(lines: DataFrame, width: int) -> DataFrame:
     frame = frame.withColumn("quoted", _index(calls, "line_bytes", QUOTE_BYTE, "0") >= 0)
     frame = frame.selectExpr("*", f"quoted AND NOT (line RLIKE {sql.text(_untangled(width))}) AS tangled")
     frame = frame.selectExpr("*", f"CASE WHEN tangled THEN replace(line, {NUL}, {NO_CHARACTER}) ELSE '' END AS whole")
-    # with a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
-    split = f"regexp_extract_all(concat(',', whole), {sql.text(records.CELL)}, 1)"
-    frame = frame.selectExpr("*", f"CASE WHEN tangled THEN array_join({split}, {NUL}) ELSE '' END AS joined")
+    frame = frame.selectExpr(
+        "*", f"CASE WHEN tangled THEN array_join({quoted_cells('whole')}, {NUL}) ELSE '' END AS joined"
+    )
     separator = f"CASE WHEN tangled THEN 0Y ELSE {ord(',')}Y END AS separator"
     frame = frame.selectExpr(
         "*", "CASE WHEN tangled THEN CAST(joined AS binary) ELSE line_bytes END AS bytes", separator
@@ -45,6 +45,12 @@ def looked_for(lines: DataFrame, width: int) -> DataFrame:
             frame = methods.planned_apart(frame)
         frame = frame.withColumn(_start(at), _index(calls, "bytes", "separator", _start(at - 1)) + 1)
     return frame
+
+
+def quoted_cells(line: str) -> str:
+    """SQL: the cells of a line with quotes, those still around them."""
+    # a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
+    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL)}, 1)"
 
 
 def too_few(width: int) -> str:

@@ -102,7 +102,7 @@ def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: 
         # a comma parts two cells unless a quote stands before it; what comes after the last of `names` is not looked at
         upto = f"substring_index(line, ',', {max(at.values()) + 1}) AS line"
         head = lines.where(f"line != {sql.text(layout.header)} AND line != ''").selectExpr(upto, "line AS whole")
-        exact = head.selectExpr("line", f"CASE WHEN {shapes.QUOTED} THEN {shapes.quoted_cells('whole')} END AS cells")
+        exact = head.selectExpr("line", f"CASE WHEN {shapes.QUOTED} THEN {commas.quoted_cells('whole')} END AS cells")
         quick = "substring_index(substring_index(line, ',', {}), ',', -1)".format
         cells = [
             f"CASE WHEN cells IS NULL THEN {quick(at[n] + 1)} ELSE {shapes.unquoted(f'cells[{at[n]}]')} END"
@@ -121,7 +121,7 @@ def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
     """The files with a line whose quotes do not close, as Spark spells them. A pass of its own, over such input only."""
     found: set[str] = set()
     for _, lines in csv_lines(spark, source, located=True):
-        opened = lines.where(shapes.QUOTED).where(f"NOT ({shapes.closed(shapes.quoted_cells('line'))})")
+        opened = lines.where(shapes.QUOTED).where(f"NOT ({shapes.closed(commas.quoted_cells('line'))})")
         found.update(row[0] for row in opened.select(FILE).distinct().collect())
     return frozenset(found)
 

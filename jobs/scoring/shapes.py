@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import commas, methods, records, sql
+from jobs.scoring import commas, methods, sql
 
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
@@ -24,7 +24,7 @@ def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str
     # rows that are told apart by their place may be rejected, and are to be shown as they stand in the file
     if layout.width <= commas.MOST_CELLS and not place:
         return _by_bytes(lines, layout, schema, keep)
-    exact = f"CASE WHEN quoted THEN {quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
+    exact = f"CASE WHEN quoted THEN {commas.quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
     found = lines.selectExpr("*", f"{QUOTED} AS quoted")
     cut = found.selectExpr("*", exact, f"{_kind(layout)} ELSE {OK} END AS kind")
     # each quote that opens a cell must also close it
@@ -72,12 +72,6 @@ def bind(
     shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
     named = [cell.alias(name) for cell, name in zip(columns, schema.names)]
     return cells.select(*named, F.expr(shape), *keep)
-
-
-def quoted_cells(line: str) -> str:
-    """The cells of a line with quotes, those still around them."""
-    # a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
-    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL)}, 1)"
 
 
 def closed(cells: str) -> str:

@@ -63,9 +63,8 @@ def test_bytes_that_are_no_characters_are_told_in_text(spark: SparkSession, tmp_
     schema = table_schema.parse('{"fields": [{"name": "id", "type": "string"}, {"name": "x", "type": "number"}]}', "s")
     layout = header.bind(b"id,x", schema, "in.csv")
     text = spark.read.text(f"file://{tmp_path}/in.csv").selectExpr("value AS line")
-    told = shapes.split(text, layout, schema, ()).selectExpr(
-        "x", "contains(id, '\ufffd') AS told"
-    )  # as validation asks
+    # as validation asks
+    told = shapes.split(text, layout, schema, ()).selectExpr("x", "contains(id, '\ufffd') AS told")
     assert {row["x"]: row["told"] for row in told.collect()} == {
         "": False, "1": True, "2": True, "3": False, "4": True, "5": False,
     }  # fmt: skip
