@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -14,11 +13,13 @@ from typing import Any
 import pytest
 
 from jobs.handoff import lock, runs
-from tests.support.runs import Ended, Score, environment, finished, start
+from tests.support.runs import Ended, Score
+from tests.trust import power
 from tests.trust.conftest import POLICY, SCHEMA, Fitted, Night
 from tests.trust.refusals import FINE
 
 STEPS = ["score", "rejects", "assemble-actions", "assemble-rejects", "manifest", "rename", "latest"]
+WHOLE_PROCESSES = ["score", "rename"]
 YESTERDAY, TODAY = "2026-11-21", "2026-11-22"
 DIRTY = FINE + b"bad,x,1,2,\n"
 
@@ -87,9 +88,15 @@ def test_a_power_cut_after_any_step_leaves_whole_runs_only(
     step: str, output: Path, delivery: Path, nights: Night, fitted: Fitted, tmp_path: Path
 ) -> None:
     options = {"model": fitted.path, "schema": SCHEMA, "policy": POLICY, "max_rejects": "100%"}
-    line = Score(tmp_path).arguments({**options, "input": delivery, "output": output, "run_date": TODAY})
-    killed = finished(start("score", *line, env=environment(NIGHTLY_ACTIONS_KILL_AFTER=step)), output)
-    assert killed.code == -signal.SIGKILL, killed.stderr
+    night = Score(tmp_path, {**options, "input": delivery, "output": output, "run_date": TODAY})
+    if step in WHOLE_PROCESSES:
+        power.kills(step, night.arguments(night.defaults), {})
+    else:
+        power.plays_dead(step, night)
+        gone = subprocess.Popen(["true"])
+        gone.wait()
+        held = json.loads((output / lock.NAME).read_text())
+        (output / lock.NAME).write_text(json.dumps({**held, "pid": gone.pid}))
     assert (output / TODAY / "datapackage.json").exists() == (step in ("rename", "latest"))
     ended = holds(output, nights, delivery)
     assert ended.summary["status"] == ("nothing-to-do" if step in ("rename", "latest") else "published")
