@@ -57,8 +57,23 @@ class Calls:
 
     def columns_of(self, frame: DataFrame) -> Any:
         """A sequence of all columns of `frame`, to be used on it."""
+        return self.plan(frame).output()
+
+    def plan(self, frame: DataFrame) -> Any:
+        """The analysed plan of `frame`."""
         java: Any = frame
-        return java._jdf.queryExecution().analyzed().output()
+        return java._jdf.queryExecution().analyzed()
+
+    def frame(self, plan: Any) -> DataFrame:
+        """The frame of a plan, once Spark has analysed what is not yet."""
+        session: Any = self._spark
+        dataset = self.java(f"{SPARK_SQL}.{'classic.' if self._newer else ''}Dataset")
+        return DataFrame(dataset.ofRows(session._jsparkSession, plan), self._spark)
+
+    def stub(self, plan: Any) -> Any:
+        """A plan of no rows that has the columns of `plan`."""
+        more = [self.java("scala.Option").empty()] if self._newer else []
+        return self.java(f"{SPARK_SQL}.catalyst.plans.logical.LocalRelation")(plan.output(), self._none, False, *more)
 
     def kind(self, ddl: str) -> Any:
         """A SQL type, as `double`."""

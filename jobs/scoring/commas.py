@@ -1,6 +1,7 @@
 """Where the cells of a line start, found in its bytes: all that is needed to split it (docs/decisions/0014)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
@@ -26,23 +27,29 @@ CLOSED = f"(NOT tangled OR replace(joined, {NUL}, ',') = whole)"
 NUMBER = "_na_number "
 
 
-def looked_for(lines: DataFrame, width: int) -> DataFrame:
-    """`lines`, which have a never null `line`, with what `CLOSED`, `too_few`, `too_many` and `cells` need."""
-    calls = Calls(lines.sparkSession)
+def looked_for(width: int) -> Iterator[methods.Step]:
+    """Steps from lines with a never null `line` to what `CLOSED`, `too_few`, `too_many` and `cells` need of them."""
+    yield partial(_disentangled, width=width)
+    for places in methods.groups(range(1, width + 1), STEPS):
+        if width > STEPS:
+            yield methods.planned_apart
+        yield partial(_with_commas, places=places)
+
+
+def _disentangled(lines: DataFrame, width: int) -> DataFrame:
     frame = lines.selectExpr("*", "CAST(line AS binary) AS line_bytes")
-    frame = frame.withColumn("quoted", _index(calls, "line_bytes", QUOTE_BYTE, "0") >= 0)
+    frame = frame.withColumn("quoted", _index(Calls(lines.sparkSession), "line_bytes", QUOTE_BYTE, "0") >= 0)
     frame = frame.selectExpr("*", f"quoted AND NOT (line RLIKE {sql.text(_untangled(width))}) AS tangled")
     frame = frame.selectExpr("*", f"CASE WHEN tangled THEN replace(line, {NUL}, {NO_CHARACTER}) ELSE '' END AS whole")
-    frame = frame.selectExpr(
-        "*", f"CASE WHEN tangled THEN array_join({quoted_cells('whole')}, {NUL}) ELSE '' END AS joined"
-    )
+    joined = f"CASE WHEN tangled THEN array_join({quoted_cells('whole')}, {NUL}) ELSE '' END AS joined"
     separator = f"CASE WHEN tangled THEN 0Y ELSE {ord(',')}Y END AS separator"
-    frame = frame.selectExpr(
-        "*", "CASE WHEN tangled THEN CAST(joined AS binary) ELSE line_bytes END AS bytes", separator
-    )
-    for at in range(1, width + 1):  # where one is not found the next is looked for from the front again: no harm
-        if width > STEPS and at % STEPS == 1:
-            frame = methods.planned_apart(frame)
+    the_bytes = "CASE WHEN tangled THEN CAST(joined AS binary) ELSE line_bytes END AS bytes"
+    return frame.selectExpr("*", joined).selectExpr("*", the_bytes, separator)
+
+
+def _with_commas(frame: DataFrame, places: Sequence[int]) -> DataFrame:
+    calls = Calls(frame.sparkSession)
+    for at in places:  # where one is not found the next is looked for from the front again: no harm
         frame = frame.withColumn(_start(at), _index(calls, "bytes", "separator", _start(at - 1)) + 1)
     return frame
 
@@ -64,7 +71,7 @@ def too_many(width: int) -> str:
     return f"{_start(width)} > 0"
 
 
-def cells(found: DataFrame, width: int, columns: Sequence[tuple[int, Field]], fine: str) -> DataFrame:
+def cells(found: DataFrame, *, width: int, columns: Sequence[tuple[int, Field]], fine: str) -> DataFrame:
     """`found` with a column `cell` for each place and field, empty but where the line is `fine` (SQL), and with their numbers.
 
     After that no cell before the last of these can be had. Never to be cut out of any other line: a piece might reach beyond its memory.

@@ -1,7 +1,8 @@
 """Where one method of generated code ends and the next begins: the JVM compiles none of more than 8,000 bytes (docs/decisions/0009)."""
 
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from functools import reduce
+from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -12,7 +13,35 @@ from jobs.scoring.calls import EXPRESSIONS, Calls
 COLUMNS = 6
 # how many are in a method then: cells cut, or cells checked
 CELLS, CHECKS = 6, 3
+# steps for which it does not pay to analyse each by itself
+FEW_STEPS = 6
 Item = TypeVar("Item")
+Step = Callable[[DataFrame], DataFrame]
+
+
+def one_by_one(frame: DataFrame, steps: Sequence[Step]) -> DataFrame:
+    """`frame` with one of `steps` behind the other, none of which looks at rows. If they are many, Spark analyses each by itself.
+
+    With every projection that is put on a frame it looks through all that the frame is made of.
+    """
+    if len(steps) <= FEW_STEPS:
+        return reduce(lambda made, step: step(made), steps, frame)
+    calls = Calls(frame.sparkSession)
+    plan, nodes, made = calls.plan(frame), list[Any](), frame
+    for step in steps:
+        stub = calls.stub(calls.plan(made))
+        made = step(calls.frame(stub))
+        nodes += reversed(list(_down_to(stub, calls.plan(made))))
+    for node in nodes:
+        plan = node.withNewChildren(calls.seq([plan]))
+    return calls.frame(plan)
+
+
+def _down_to(end: Any, plan: Any) -> Iterator[Any]:
+    """The nodes of `plan`, each of which has one child, as far as `end`."""
+    while not plan.fastEquals(end):
+        yield plan
+        plan = plan.child()
 
 
 def parted(frame: DataFrame, column: str, other: str) -> DataFrame:

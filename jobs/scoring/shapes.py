@@ -3,6 +3,9 @@
 It is split in generated code: by the places of its commas, and where it has quotes by an exact path (RFC 4180).
 """
 
+from collections.abc import Iterator
+from functools import partial
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -35,23 +38,29 @@ def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str
 
 def _by_bytes(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
     """The same by the places of the commas, with `commas.numbers` besides; cells of what is no proper record are empty."""
-    wide = layout.width > methods.COLUMNS
-    found = commas.looked_for(lines, layout.width)
-    if wide:
-        found = methods.parted(found, "quoted", "false")
-    shape = (
-        f"{_kind(layout)} WHEN NOT {commas.CLOSED} THEN {OPEN_QUOTE} WHEN {commas.too_few(layout.width)} THEN {SHORT} "
-        f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END AS {SHAPE}"
-    )
-    cells = found.selectExpr("*", shape).drop(*commas.FOUND)
-    in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
-    for columns in methods.groups(in_order, methods.CELLS):
-        cells = commas.cells(cells, layout.width, columns, f"{SHAPE} = {OK}")
-        cells = methods.parted(cells, SHAPE, "0") if wide else cells
+    cells = methods.one_by_one(lines, list(_steps(layout, schema)))
     named = [F.col(commas.cell(at)).alias(name) for at, name in zip(layout.positions, schema.names)]
     kept = [F.expr(name) for name in (SHAPE, *_kept(keep))]
     numbers = [F.col(name) for name in cells.columns if name.startswith(commas.NUMBER)]
     return cells.select(*named, *kept, *numbers)
+
+
+def _steps(layout: Layout, schema: TableSchema) -> Iterator[methods.Step]:
+    """From lines to their cells."""
+    wide = layout.width > methods.COLUMNS
+    yield from commas.looked_for(layout.width)
+    if wide:
+        yield partial(methods.parted, column="quoted", other="false")
+    shape = (
+        f"{_kind(layout)} WHEN NOT {commas.CLOSED} THEN {OPEN_QUOTE} WHEN {commas.too_few(layout.width)} THEN {SHORT} "
+        f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END AS {SHAPE}"
+    )
+    yield lambda found: found.selectExpr("*", shape).drop(*commas.FOUND)
+    in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
+    for columns in methods.groups(in_order, methods.CELLS):
+        yield partial(commas.cells, width=layout.width, columns=columns, fine=f"{SHAPE} = {OK}")
+        if wide:
+            yield partial(methods.parted, column=SHAPE, other="0")
 
 
 def _kind(layout: Layout) -> str:

@@ -1,7 +1,8 @@
 """Typed values and a reason, or none, for every record. Nothing here drops a row."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, Optional
 
 from pyspark.sql import Column, DataFrame
@@ -44,16 +45,27 @@ def judged(
 
     Where it is `parted` some columns after the other are looked at, each time in a method of their own.
     """
-    records, valid = rows, f"{shapes.SHAPE} = {shapes.OK}"
-    for fields in methods.groups(schema.fields, methods.CHECKS) if parted else [schema.fields]:
-        if valid == VALID:
-            records = methods.parted(records, VALID, "false")
-        own = {name for field in fields for name in (RAW + field.name, QUICK + field.name, commas.NUMBER + field.name)}
-        records = _typed_beside_raw(records, schema, fields)
-        fine = " AND ".join([valid, *(f"NOT {_fault(field, schema, field.name in required)}" for field in fields)])
-        others = [sql.name(name) for name in records.columns if name not in own and name != VALID]
-        records, valid = records.selectExpr(*others, f"{fine} AS {VALID}"), VALID
+    groups = methods.groups(schema.fields, methods.CHECKS) if parted else [schema.fields]
+    records = methods.one_by_one(rows, list(_steps(groups, schema, required)))
     return records.selectExpr(*map(sql.name, schema.names), *keep, shapes.SHAPE, VALID)
+
+
+def _steps(groups: Iterable[Sequence[Field]], schema: TableSchema, required: frozenset[str]) -> Iterator[methods.Step]:
+    """Look at one of the `groups` of columns after the other."""
+    valid = f"{shapes.SHAPE} = {shapes.OK}"
+    for fields in groups:
+        if valid == VALID:
+            yield partial(methods.parted, column=VALID, other="false")
+        fine = " AND ".join([valid, *(f"NOT {_fault(field, schema, field.name in required)}" for field in fields)])
+        yield partial(_looked_at, schema=schema, fields=fields, fine=fine)
+        valid = VALID
+
+
+def _looked_at(records: DataFrame, schema: TableSchema, fields: Sequence[Field], fine: str) -> DataFrame:
+    own = {name for field in fields for name in (RAW + field.name, QUICK + field.name, commas.NUMBER + field.name)}
+    typed_beside = _typed_beside_raw(records, schema, fields)
+    others = [sql.name(name) for name in typed_beside.columns if name not in own and name != VALID]
+    return typed_beside.selectExpr(*others, f"{fine} AS {VALID}")
 
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:

@@ -105,6 +105,20 @@ def test_all_rows_come_through_where_planning_is_parted(spark: SparkSession) -> 
     assert methods.planned_apart(rows).selectExpr("count(id)", "sum(id)").first() == (3_000_000, 4_499_998_500_000)
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_steps_see_the_columns_of_the_one_before_and_of_many_none_sees_more(spark: SparkSession, count: int) -> None:
+    seen = []
+
+    def step(frame: DataFrame) -> DataFrame:
+        java: Any = frame
+        seen.append(len(java._jdf.queryExecution().analyzed().treeString().splitlines()))
+        return frame.selectExpr("id + 1 AS id").where("id > 1")
+
+    ids = methods.one_by_one(spark.range(4), [step] * count).collect()
+    assert sorted(row.id for row in ids) == list(range(count + 1, count + 4))
+    assert seen == ([1] * 30 if count == 30 else [1, 3, 5])
+
+
 def example(spark: SparkSession, model: Path) -> tuple[Agreed, prepare.Prepared]:
     """The example's rows, and its schema and policy, for `model`."""
     schema = table_schema.parse(SCHEMA.read_text(), str(SCHEMA))
