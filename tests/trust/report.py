@@ -36,7 +36,7 @@ The oracle is Python: its `csv` module reads the files, `fractions` works out ea
 with the rounding of the JVM's multiply-add (fused on Spark 3.5, not on 4.0), `int`, `Decimal`, `datetime` read the typed cells.
 Spark takes no part in it.
 
-On S3 two of the kills are of whole processes; in the others the test's own process plays dead and cleans nothing up.
+Two of the kills on a disk and two on S3 are of whole processes; in the others the test's own process plays dead and cleans nothing up.
 Speculative copies of tasks are not tested: the job switches them off.
 
 CI runs all of it on Spark 3.5. On 4.0 CI runs reading, scoring and the hand-off; pipelines of common stages
