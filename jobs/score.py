@@ -84,8 +84,11 @@ def planned(
 
 def write_actions(
     rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], parts: str
-) -> tuple[read.Source, Counts]:
-    """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about."""
+) -> tuple[Prepared, Counts]:
+    """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about.
+
+    Returns the rows as they were read at last, and what was found out of them.
+    """
     spark = rows.spark
     while True:
         lines, seen, told = planned(rows, agreed, model, checked)
@@ -100,15 +103,16 @@ def write_actions(
         elif not rows.exact and counts.get(SUSPECTS, 1) and unique.suspected(spark, source, agreed.schema):
             rows = prepared(spark, source, agreed, exact=True)
         else:
-            return source, counts
+            return replace(rows, source=source), counts
 
 
 def write_rejects(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: Optional[PipelineModel], run: Run, *, count: int
+    rows: Prepared, agreed: Agreed, model: Optional[PipelineModel], run: Run, *, count: int
 ) -> tuple[Wanted, Counts]:
     """Write about `count` rejected rows with their reasons, and count those; without `model`, only those rejected before it."""
     scoring = (model, agreed.saved) if model else None
-    found = rejects.find(spark, source, agreed.schema, agreed.needs.required, scoring)
+    required = agreed.needs.required
+    found = rejects.find(rows.spark, rows.source, agreed.schema, required, scoring, repeated=rows.exact)
     counts, by_reason = rejects.write(found, agreed.schema, run.parts(REJECTS), count=count)
     return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), by_reason
 
@@ -117,7 +121,8 @@ def write_both(
     rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], run: Run
 ) -> tuple[Wanted, Wanted]:
     """Write the lines and the rejected rows, counted. Raises `HandOffError` if the counts do not add up."""
-    source, counts = write_actions(rows, agreed, model, checked, run.parts(ACTIONS))
+    rows, counts = write_actions(rows, agreed, model, checked, run.parts(ACTIONS))
+    source = rows.source
     rows_read = sum(source.records.values()) - counts[BLANKS] - source.csv_files
     actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
     published = sum(actions.values())
@@ -128,7 +133,7 @@ def write_both(
     late = left_out > early  # by the model, or after it
     if left_out:
         left_by = model if late else None
-        rejected, by_reason = write_rejects(rows.spark, source, agreed, left_by, run, count=left_out)
+        rejected, by_reason = write_rejects(rows, agreed, left_by, run, count=left_out)
         run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
     run.summary.update(rows_read=rows_read, rows_published=published)
     run.summary.update(rows_without_action=counts[decide.WITHOUT_ACTION], rows_rejected=rejected.rows)

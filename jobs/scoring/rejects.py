@@ -1,7 +1,6 @@
 """The rejected rows as they came, why, and where they stand. Worked out only when rows were rejected."""
 
 from dataclasses import dataclass
-from functools import reduce
 from typing import Any, Optional
 
 from pyspark.ml import PipelineModel
@@ -16,6 +15,7 @@ from jobs.scoring.calls import Calls
 from jobs.scoring.counters import Counters
 
 REASONS, SOURCE, RECORD = "_reasons", "_source", "_record"
+CAME_OUT = "_na_came_out"
 OWN_COLUMNS = {REASONS: "string", SOURCE: "string", RECORD: "bigint"}
 # what one task sorts sooner than Spark has found out how to share it out
 FEW = 500_000
@@ -34,16 +34,25 @@ class Found:
 
 
 def find(
-    spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str], scoring: Scoring
+    spark: SparkSession,
+    source: read.Source,
+    schema: TableSchema,
+    required: frozenset[str],
+    scoring: Scoring,
+    *,
+    repeated: bool,
 ) -> Found:
     """All rows that are not published for a reason.
 
-    `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes.
+    `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes. One of them is
+    for keys that may be `repeated`.
     """
     blocks = places.of_tasks(spark, source)
     # what is late has to be found again among all rows, by its place
     those_aside = None if scoring or not blocks else _among_those_aside(spark, source, schema, required, blocks)
-    return those_aside or _among_all_rows(spark, source, schema, required, scoring, blocks)
+    return those_aside or _among_all_rows(
+        spark, source, schema, required, scoring, blocks, schema.keys if repeated else ()
+    )
 
 
 def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -125,12 +134,13 @@ def _among_all_rows(
     required: frozenset[str],
     scoring: Scoring,
     blocks: Optional[list[places.Block]],
+    keys: unique.Keys,
 ) -> Found:
     rows = read.rows(spark, source, schema, keep=read.PLACE)
     columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
     found = validate.rejected(rows, schema, required).select(*columns)
     if scoring:
-        late = rows.drop(shapes.SHAPE).join(_late_reasons(rows, schema, required, scoring), list(read.PLACE))
+        late = rows.drop(shapes.SHAPE).join(_late_reasons(rows, schema, required, scoring, keys), list(read.PLACE))
         found = found.unionAll(late.select(*columns))
     if blocks:
         found, line = validate.fenced(found), places.line_number(blocks, source.records)
@@ -142,23 +152,24 @@ def _among_all_rows(
 
 
 def _late_reasons(
-    rows: DataFrame, schema: TableSchema, required: frozenset[str], scoring: tuple[PipelineModel, SavedModel]
+    rows: DataFrame,
+    schema: TableSchema,
+    required: frozenset[str],
+    scoring: tuple[PipelineModel, SavedModel],
+    keys: unique.Keys,
 ) -> DataFrame:
-    """Place and reason of the rows that were fine until the model, or until another row had the same key."""
+    """Place and reason of the rows that were fine until the model, or until another row had the same one of `keys`."""
     good = validate.check(rows, schema, required, keep=read.PLACE)
     scored = predict.score(good, *scoring)
     place = [F.col(name) for name in read.PLACE]
-    dropped = good.join(scored.select(*place), list(read.PLACE), "left_anti").select(
-        *place, F.lit("model-dropped").alias(REASONS)
-    )
-    unusable = scored.where(f"{predict.FAULT} IS NOT NULL").select(*place, F.col(predict.FAULT).alias(REASONS))
-    parts = [dropped, unusable]
-    if schema.keys:
-        repeats = unique.repeats(scored, schema.keys)
-        parts.append(
-            repeats.where(f"{unique.REPEATED} IS NOT NULL").select(*place, F.col(unique.REPEATED).alias(REASONS))
-        )
-    return reduce(DataFrame.unionAll, parts)
+    came_out = scored.select(*place, predict.FAULT, F.lit(True).alias(CAME_OUT))
+    every = good.select(*place).join(came_out, list(read.PLACE), "left")
+    reason = F.expr(f"CASE WHEN {CAME_OUT} THEN {predict.FAULT} ELSE 'model-dropped' END").alias(REASONS)
+    late = every.select(*place, reason)
+    if keys:
+        repeats = unique.repeats(scored, keys)
+        late = late.unionAll(repeats.select(*place, F.col(unique.REPEATED).alias(REASONS)))
+    return late.where(f"{REASONS} IS NOT NULL")
 
 
 def _column(name: str) -> Column:

@@ -108,6 +108,20 @@ def test_with_more_rejects_than_allowed_nothing_is_published(plain: Score, tmp_p
     assert plain(input=tmp_path / "in.csv", max_rejects="50%").code == 0
 
 
+@pytest.mark.parametrize(("last", "code"), [("c", 0), ("a", 1)], ids=["proven", "repeated"])
+def test_only_keys_that_may_be_repeated_are_looked_for_beside_what_the_model_could_not_take(
+    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: str, code: int
+) -> None:
+    def looked_for(*_: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("jobs.scoring.unique.repeats", looked_for)
+    (tmp_path / "in.csv").write_text(f"id,x\na,1\nb,\n{last},2\n")
+    ended = plain(input=tmp_path / "in.csv", max_rejects="100%")
+    assert ended.code == code, ended.stderr
+    assert code or ended.reasons == {3: "model-output:prediction"}
+
+
 def test_a_file_of_bad_rows_only_is_accounted_for(plain: Score, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,x\na,one\nb,two\n")
     ended = plain(input=tmp_path / "in.csv", max_rejects="100%")
