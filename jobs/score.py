@@ -110,9 +110,9 @@ def write_rejects(
     rows: Prepared, agreed: Agreed, model: Optional[PipelineModel], run: Run, *, count: int
 ) -> tuple[Wanted, Counts]:
     """Write about `count` rejected rows with their reasons, and count those; without `model`, only those rejected before it."""
-    scoring = (model, agreed.saved) if model else None
-    required = agreed.needs.required
-    found = rejects.find(rows.spark, rows.source, agreed.schema, required, scoring, repeated=rows.exact)
+    keys = agreed.schema.keys if rows.exact else ()  # else there is proof that none is repeated
+    late = rejects.Late(model, agreed.saved, keys, count) if model else None
+    found = rejects.find(rows.spark, rows.source, agreed.schema, agreed.needs.required, late)
     counts, by_reason = rejects.write(found, agreed.schema, run.parts(REJECTS), count=count)
     return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), by_reason
 

@@ -21,7 +21,16 @@ OWN_COLUMNS = {REASONS: "string", SOURCE: "string", RECORD: "bigint"}
 FEW = 500_000
 MULTISET, COLLECTION = "com.google.common.collect.ConcurrentHashMultiset", "java.util.Collection"
 OBJECTS = "[Ljava.lang.Object;"
-Scoring = Optional[tuple[PipelineModel, SavedModel]]
+
+
+@dataclass(frozen=True)
+class Late:
+    """What is needed to find the rows left out by the model or after it: of `keys` that may be repeated, and about `count` in all."""
+
+    model: PipelineModel
+    saved: SavedModel
+    keys: unique.Keys
+    count: int
 
 
 @dataclass(frozen=True)
@@ -34,25 +43,13 @@ class Found:
 
 
 def find(
-    spark: SparkSession,
-    source: read.Source,
-    schema: TableSchema,
-    required: frozenset[str],
-    scoring: Scoring,
-    *,
-    repeated: bool,
+    spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str], late: Optional[Late]
 ) -> Found:
-    """All rows that are not published for a reason.
-
-    `scoring` is the model, when rows were left out by it or after it; finding those costs several further passes. One of them is
-    for keys that may be `repeated`.
-    """
+    """All rows that are not published for a reason; with those that are `late` it takes several further passes."""
     blocks = places.of_tasks(spark, source)
     # what is late has to be found again among all rows, by its place
-    those_aside = None if scoring or not blocks else _among_those_aside(spark, source, schema, required, blocks)
-    return those_aside or _among_all_rows(
-        spark, source, schema, required, scoring, blocks, schema.keys if repeated else ()
-    )
+    those_aside = None if late or not blocks else _among_those_aside(spark, source, schema, required, blocks)
+    return those_aside or _among_all_rows(spark, source, schema, required, late, blocks)
 
 
 def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -132,16 +129,19 @@ def _among_all_rows(
     source: read.Source,
     schema: TableSchema,
     required: frozenset[str],
-    scoring: Scoring,
+    late: Optional[Late],
     blocks: Optional[list[places.Block]],
-    keys: unique.Keys,
 ) -> Found:
     rows = read.rows(spark, source, schema, keep=read.PLACE)
     columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
     found = validate.rejected(rows, schema, required).select(*columns)
-    if scoring:
-        late = rows.drop(shapes.SHAPE).join(_late_reasons(rows, schema, required, scoring, keys), list(read.PLACE))
-        found = found.unionAll(late.select(*columns))
+    if late:
+        # the tasks of one scan give no number twice
+        place = [read.ROW_ID] if blocks else list(read.PLACE)
+        reasons = _late_reasons(rows, schema, required, late, place)
+        # few of them go to where all rows are, and not the other way round
+        again = rows.drop(shapes.SHAPE).join(F.broadcast(reasons) if late.count <= FEW else reasons, place)
+        found = found.unionAll(again.select(*columns))
     if blocks:
         found, line = validate.fenced(found), places.line_number(blocks, source.records)
     else:
@@ -152,24 +152,18 @@ def _among_all_rows(
 
 
 def _late_reasons(
-    rows: DataFrame,
-    schema: TableSchema,
-    required: frozenset[str],
-    scoring: tuple[PipelineModel, SavedModel],
-    keys: unique.Keys,
+    rows: DataFrame, schema: TableSchema, required: frozenset[str], late: Late, place: list[str]
 ) -> DataFrame:
-    """Place and reason of the rows that were fine until the model, or until another row had the same one of `keys`."""
+    """`place` and reason of the rows that were fine until the model, or until another row had the same key."""
     good = validate.check(rows, schema, required, keep=read.PLACE)
-    scored = predict.score(good, *scoring)
-    place = [F.col(name) for name in read.PLACE]
+    scored = predict.score(good, late.model, late.saved)
     came_out = scored.select(*place, predict.FAULT, F.lit(True).alias(CAME_OUT))
-    every = good.select(*place).join(came_out, list(read.PLACE), "left")
     reason = F.expr(f"CASE WHEN {CAME_OUT} THEN {predict.FAULT} ELSE 'model-dropped' END").alias(REASONS)
-    late = every.select(*place, reason)
-    if keys:
-        repeats = unique.repeats(scored, keys)
-        late = late.unionAll(repeats.select(*place, F.col(unique.REPEATED).alias(REASONS)))
-    return late.where(f"{REASONS} IS NOT NULL")
+    reasons = good.select(*place).join(came_out, place, "left").select(*place, reason)
+    if late.keys:
+        repeats = unique.repeats(scored, late.keys)
+        reasons = reasons.unionAll(repeats.select(*place, F.col(unique.REPEATED).alias(REASONS)))
+    return reasons.where(f"{REASONS} IS NOT NULL")
 
 
 def _column(name: str) -> Column:

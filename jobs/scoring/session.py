@@ -84,6 +84,8 @@ def start(
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
         # else a regular expression without enough stack ends the JVM, on one machine the driver's too, before it is told
         "spark.executor.killOnFatalError.depth": "0",
+        # what goes to all tasks may be of a pass over all rows, which takes as long as it takes
+        "spark.sql.broadcastTimeout": "-1",
         # a second copy of a task would write a second copy of its part
         "spark.speculation": "false",
     }

@@ -41,7 +41,7 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(
     one_pass = replace(rows.source, records=seen.rows(), aside=seen.beside())
     frames = [lines]
     for source in (one_pass, rows.source):
-        found = rejects.find(spark, source, agreed.schema, agreed.needs.required, None, repeated=False)
+        found = rejects.find(spark, source, agreed.schema, agreed.needs.required, None)
         assert found.in_order is (source is one_pass)
         frames.append(rejects.lines(found, agreed.schema, count=1)[0])
     for frame in frames:

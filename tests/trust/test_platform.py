@@ -22,6 +22,7 @@ SETTINGS = {
     "spark.sql.timestampType": "TIMESTAMP_NTZ",
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     "spark.sql.adaptive.enabled": "false",
+    "spark.sql.broadcastTimeout": "0",
     "spark.sql.codegen.wholeStage": "false",
 }
 HADOOPS = {
