@@ -129,9 +129,12 @@ def test_a_file_of_bad_rows_only_is_accounted_for(plain: Score, tmp_path: Path) 
     assert (ended.summary["rows_read"], ended.summary["rows_rejected"], ended.actions) == (2, 2, [])
 
 
+# the late reasons go to where all rows are, or all rows to where those are
+@pytest.mark.parametrize("few", [rejects.FEW, 1], ids=["few", "many"])
 def test_the_first_of_each_key_by_file_and_line_is_published(
-    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
 ) -> None:
+    monkeypatch.setattr(rejects, "FEW", few)
     monkeypatch.setattr(splits, "split_bytes", lambda *_: 2000)  # several blocks a file, several tasks a shuffle
     folder = tmp_path / "in"
     folder.mkdir()
