@@ -12,7 +12,7 @@ from jobs.contract.agreed import Agreed
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
 from jobs.scoring import decide, guards, kept, predict, read, sql, validate
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import Calls, analysed
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
 BANNED = {
@@ -112,24 +112,24 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
         frame.select(F.expr(expression))  # brackets around it would make a whole of `a) OR (b`
         # a rule's expressions are put into larger ones: each must be whole within brackets too
         whole = sql.bracketed(expression) if spot.endswith((".when", ".by")) else expression
-        analysed = frame.select(F.expr(whole))
-        java: Any = analysed
+        selected = frame.select(F.expr(whole))
+        java: Any = selected
         java._jdf.queryExecution().optimizedPlan()  # constants are worked out here, and may fail
-        kind = analysed.schema.fields[0].dataType  # which PySpark may not know
+        kind = selected.schema.fields[0].dataType  # which PySpark may not know
     except Exception as error:  # parse and analysis errors differ by Spark version
         raise ModelMismatchError(
             f"{spot}: {expression!r}: {_said(error)}; the columns are {', '.join(frame.columns)[:300]}"
         ) from error
-    if len(analysed.columns) != 1:
+    if len(selected.columns) != 1:
         raise ModelMismatchError(
-            f"{spot}: {expression!r} makes {len(analysed.columns)} columns; write an expression for one"
+            f"{spot}: {expression!r} makes {len(selected.columns)} columns; write an expression for one"
         )
     calls = Calls(frame.sparkSession)
     if any("Star" in node.getClass().getSimpleName() for node in kept.nodes(calls.seq([calls.sql(expression)]))):
         raise ModelMismatchError(
             f"{spot}: {expression!r}: * would include the job's own columns; name the columns you mean"
         )
-    plan = kept.analysed(analysed)
+    plan = analysed(selected)
     if MOMENT.search(expression) and _is_of_the_run(expression, plan.expressions()):
         raise ModelMismatchError(
             f"{spot}: {expression!r}: a day or time that depends on when the job runs is not allowed; write the date"
@@ -143,7 +143,7 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
         if isinstance(kind, T.StringType) and kept.is_text_of_bytes(node):
             raise ModelMismatchError(f"{spot}: {expression!r}: {kept.BYTES}")
     # Spark puts a node of its own between for whatever sees more than one row
-    if plan.getClass().getSimpleName() != "Project" or not plan.child().fastEquals(kept.analysed(frame)):
+    if plan.getClass().getSimpleName() != "Project" or not plan.child().fastEquals(analysed(frame)):
         raise ModelMismatchError(
             f"{spot}: {expression!r}: aggregates, windows and generators are not allowed; a rule sees one row"
         )

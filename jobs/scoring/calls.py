@@ -27,6 +27,12 @@ def known(spark: SparkSession, class_name: str) -> bool:
     return True
 
 
+def analysed(frame: DataFrame) -> Any:
+    """The frame's plan as Spark has analysed it."""
+    java: Any = frame
+    return java._jdf.queryExecution().analyzed()
+
+
 class Calls:
     """Makes Catalyst expressions; those written as SQL may name columns of the frame that they are used on."""
 
@@ -57,12 +63,7 @@ class Calls:
 
     def columns_of(self, frame: DataFrame) -> Any:
         """A sequence of all columns of `frame`, to be used on it."""
-        return self.plan(frame).output()
-
-    def plan(self, frame: DataFrame) -> Any:
-        """The analysed plan of `frame`."""
-        java: Any = frame
-        return java._jdf.queryExecution().analyzed()
+        return analysed(frame).output()
 
     def frame(self, plan: Any) -> DataFrame:
         """The frame of a plan, once Spark has analysed what is not yet."""
@@ -72,8 +73,9 @@ class Calls:
 
     def stub(self, plan: Any) -> Any:
         """A plan of no rows that has the columns of `plan`."""
-        more = [self.java("scala.Option").empty()] if self._newer else []
-        return self.java(f"{SPARK_SQL}.catalyst.plans.logical.LocalRelation")(plan.output(), self._none, False, *more)
+        return self.java(f"{SPARK_SQL}.catalyst.plans.logical.LocalRelation")(
+            plan.output(), self._none, False, *self._added()
+        )
 
     def kind(self, ddl: str) -> Any:
         """A SQL type, as `double`."""
@@ -106,8 +108,11 @@ class Calls:
 
     def _static(self, class_name: str, method: str, kind: Any, arguments: Any) -> Any:
         java = self.java(f"{EXPRESSIONS}.objects.StaticInvoke")
-        more = [self.java("scala.Option").empty()] if self._newer else []
-        return java(self._class(class_name), kind, method, arguments, self._none, True, False, True, *more)
+        return java(self._class(class_name), kind, method, arguments, self._none, True, False, True, *self._added())
+
+    def _added(self) -> list[Any]:
+        """What Spark 4 wants to be told last, and has no need of."""
+        return [self.java("scala.Option").empty()] if self._newer else []
 
     def method(self, target: Any, name: str, kind: Any, *arguments: Any, lasting: bool = False) -> Any:
         """A method's result, never null but where `target` or an argument is; `lasting` says that it changes the object."""

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from jobs.contract.agreed import Agreed
 from jobs.errors import ModelMismatchError
 from jobs.scoring import predict, read
-from jobs.scoring.calls import java_class
+from jobs.scoring.calls import analysed, java_class
 
 # steps after which there are other rows than before, so that none could be accounted for
 OTHER_ROWS = {
@@ -166,12 +166,6 @@ def _first(given: DataFrame, model: PipelineModel, at_fault: Callable[[Plan], bo
 def _kinds(plan: Plan) -> list[str]:
     """What its steps are, the last first."""
     return [node.getClass().getSimpleName() for node in plan_nodes(plan)]
-
-
-def analysed(frame: DataFrame) -> Plan:
-    """The frame's plan as Spark has analysed it."""
-    java: Any = frame
-    return java._jdf.queryExecution().analyzed()
 
 
 def plan_nodes(plan: Plan) -> Iterator[Plan]:

@@ -1,13 +1,13 @@
 """Where one method of generated code ends and the next begins: the JVM compiles none of more than 8,000 bytes (docs/decisions/0009)."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.scoring.calls import EXPRESSIONS, Calls
+from jobs.scoring.calls import EXPRESSIONS, Calls, analysed
 
 # columns whose cells are found, checked and typed in one method: more of them are parted
 COLUMNS = 6
@@ -19,19 +19,20 @@ Item = TypeVar("Item")
 Step = Callable[[DataFrame], DataFrame]
 
 
-def one_by_one(frame: DataFrame, steps: Sequence[Step]) -> DataFrame:
+def one_by_one(frame: DataFrame, steps: Iterable[Step]) -> DataFrame:
     """`frame` with one of `steps` behind the other, none of which looks at rows. If they are many, Spark analyses each by itself.
 
     With every projection that is put on a frame it looks through all that the frame is made of.
     """
+    steps = list(steps)
     if len(steps) <= FEW_STEPS:
         return reduce(lambda made, step: step(made), steps, frame)
     calls = Calls(frame.sparkSession)
-    plan, nodes, made = calls.plan(frame), list[Any](), frame
+    plan, nodes, made = analysed(frame), list[Any](), frame
     for step in steps:
-        stub = calls.stub(calls.plan(made))
+        stub = calls.stub(analysed(made))
         made = step(calls.frame(stub))
-        nodes += reversed(list(_down_to(stub, calls.plan(made))))
+        nodes += reversed(list(_down_to(stub, analysed(made))))
     for node in nodes:
         plan = node.withNewChildren(calls.seq([plan]))
     return calls.frame(plan)

@@ -16,6 +16,8 @@ from jobs.scoring import commas, methods, sql
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
 SHAPE, LINE = "_na_shape", "_na_line"
+# SQL: whether a record is one, by its shape
+PROPER = f"{SHAPE} = {OK}"
 QUOTED = "contains(line, '\"')"
 
 
@@ -38,7 +40,7 @@ def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str
 
 def _by_bytes(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
     """The same by the places of the commas, with `commas.numbers` besides; cells of what is no proper record are empty."""
-    cells = methods.one_by_one(lines, list(_steps(layout, schema)))
+    cells = methods.one_by_one(lines, _steps(layout, schema))
     named = [F.col(commas.cell(at)).alias(name) for at, name in zip(layout.positions, schema.names)]
     kept = [F.expr(name) for name in (SHAPE, *_kept(keep))]
     numbers = [F.col(name) for name in cells.columns if name.startswith(commas.NUMBER)]
@@ -58,7 +60,7 @@ def _steps(layout: Layout, schema: TableSchema) -> Iterator[methods.Step]:
     yield lambda found: found.selectExpr("*", shape).drop(*commas.FOUND)
     in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
     for columns in methods.groups(in_order, methods.CELLS):
-        yield partial(commas.cells, width=layout.width, columns=columns, fine=f"{SHAPE} = {OK}")
+        yield partial(commas.cells, width=layout.width, columns=columns, fine=PROPER)
         if wide:
             yield partial(methods.parted, column=SHAPE, other="0")
 

@@ -46,18 +46,17 @@ def judged(
     Where it is `parted` some columns after the other are looked at, each time in a method of their own.
     """
     groups = methods.groups(schema.fields, methods.CHECKS) if parted else [schema.fields]
-    records = methods.one_by_one(rows, list(_steps(groups, schema, required)))
+    records = methods.one_by_one(rows, _steps(groups, schema, required))
     return records.selectExpr(*map(sql.name, schema.names), *keep, shapes.SHAPE, VALID)
 
 
 def _steps(groups: Iterable[Sequence[Field]], schema: TableSchema, required: frozenset[str]) -> Iterator[methods.Step]:
     """Look at one of the `groups` of columns after the other."""
-    valid = f"{shapes.SHAPE} = {shapes.OK}"
+    valid = shapes.PROPER
     for fields in groups:
         if valid == VALID:
             yield partial(methods.parted, column=VALID, other="false")
-        fine = " AND ".join([valid, *(f"NOT {_fault(field, schema, field.name in required)}" for field in fields)])
-        yield partial(_looked_at, schema=schema, fields=fields, fine=fine)
+        yield partial(_looked_at, schema=schema, fields=fields, fine=_fine(valid, fields, schema, required))
         valid = VALID
 
 
@@ -71,7 +70,11 @@ def _looked_at(records: DataFrame, schema: TableSchema, fields: Sequence[Field],
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
     beside = _typed_beside_raw(rows, schema, schema.fields)
-    judged_cells = [*_as_they_came(schema), shapes.SHAPE, f"{_fine(schema, required)} AS {VALID}"]
+    judged_cells = [
+        *_as_they_came(schema),
+        shapes.SHAPE,
+        f"{_fine(shapes.PROPER, schema.fields, schema, required)} AS {VALID}",
+    ]
     records = fenced(beside.selectExpr(*judged_cells, *read.PLACE))
     # a second fence costs nothing behind the filter, and parts the code for all rows from that for the few: together they
     # would be too much for one method
@@ -87,10 +90,10 @@ def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> D
     return _typed_beside_raw(bad, schema, schema.fields).selectExpr(*_as_they_came(schema), *read.PLACE, reasons)
 
 
-def _fine(schema: TableSchema, required: frozenset[str]) -> str:
-    """SQL: whether a record has nothing at fault."""
-    faults = [_fault(field, schema, field.name in required) for field in schema.fields]
-    return " AND ".join([f"{shapes.SHAPE} = {shapes.OK}", *(f"NOT {fault}" for fault in faults)])
+def _fine(valid: str, fields: Sequence[Field], schema: TableSchema, required: frozenset[str]) -> str:
+    """SQL: whether a record that is `valid` so far (SQL) has nothing at fault in any of `fields`."""
+    faults = [_fault(field, schema, field.name in required) for field in fields]
+    return " AND ".join([valid, *(f"NOT {fault}" for fault in faults)])
 
 
 def _typed_beside_raw(rows: DataFrame, schema: TableSchema, fields: Sequence[Field]) -> DataFrame:
