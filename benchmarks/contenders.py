@@ -65,25 +65,34 @@ def fit_gbt(source: str, target: str, _: str) -> None:
 
 def fit_one_hot(source: str, target: str, _: str) -> None:
     """Fit and save a regression on two numbers and a category."""
+    _fit_categories(source, target, "keep")
+
+
+def fit_left_out(source: str, target: str, _: str) -> None:
+    """The same, by which the rows of 1% of the categories are left out, as it was not fitted on those."""
+    _fit_categories(source, target, "skip", "zn >= 1")
+
+
+def _fit_categories(source: str, target: str, unseen: str, rows: str = "true") -> None:
     from pyspark.ml.feature import OneHotEncoder, StringIndexer, VectorAssembler
     from pyspark.ml.regression import LinearRegression
 
     _spark()
     stages = [
-        StringIndexer(inputCol="zn_text", outputCol="zn_index", handleInvalid="keep"),
+        StringIndexer(inputCol="zn_text", outputCol="zn_index", handleInvalid=unseen),
         OneHotEncoder(inputCol="zn_index", outputCol="zn_vector"),
         VectorAssembler(inputCols=["crim", "indus", "zn_vector"], outputCol="features"),
         LinearRegression(labelCol="label", regParam=0.1),
     ]
-    _fit(source, target, stages)
+    _fit(source, target, stages, rows)
 
 
-def _fit(source: str, target: str, stages: list[Any]) -> None:
+def _fit(source: str, target: str, stages: list[Any], rows: str = "true") -> None:
     from pyspark.ml import Pipeline
     from pyspark.ml.feature import SQLTransformer
 
     text = SQLTransformer(statement="SELECT *, CAST(CAST(zn AS int) AS string) AS zn_text FROM __THIS__")
-    frame = _read(source).limit(20_000).selectExpr("*", "30 - 0.2 * crim - zn % 7 + 0.05 * indus AS label")
+    frame = _read(source).where(rows).limit(20_000).selectExpr("*", "30 - 0.2 * crim - zn % 7 + 0.05 * indus AS label")
     Pipeline(stages=[text, *stages]).fit(frame).write().overwrite().save(target)
 
 
@@ -153,7 +162,7 @@ def _coefficients() -> tuple[dict[str, float], float]:
     return {"crim": -0.2, "zn": 0.06, "indus": -0.37}, 27.4
 
 
-PROGRAMS = (copy, script, bare, mlflow, pandas, polars, duckdb, fit_gbt, fit_one_hot, fit_mlflow)
+PROGRAMS = (copy, script, bare, mlflow, pandas, polars, duckdb, fit_gbt, fit_one_hot, fit_left_out, fit_mlflow)
 
 if __name__ == "__main__":
     name, source, target, *model = sys.argv[1:]

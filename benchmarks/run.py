@@ -77,6 +77,11 @@ PAIRS = {
     "unordered": Pair("ours, keys in no order / ascending", Program(shuffled=True), SCORE),
     "wide": Pair("ours / Spark copying two columns, of 14", Program(more=9), Program("copy", more=9)),
     "columns": Pair(f"ours, {SMALL} rows of 30 columns / of 5", Program(rows=SMALL, more=25), Program(rows=SMALL)),
+    "left-out": Pair(
+        "ours, 1% of the rows left out by the model / none",
+        Program(model="fit_left_out"),
+        Program(model="fit_one_hot"),
+    ),
     "cores": Pair("ours on one core / on all", Program(one_core=True), SCORE, "≥ 1.7"),
     "gbt": Pair("ours / bare transform, GBT", Program(model="fit_gbt"), Program("bare", model="fit_gbt"), "≤ 1.1"),
     "one-hot": Pair(
