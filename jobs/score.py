@@ -26,6 +26,7 @@ from jobs.scoring import (
     decide,
     direct,
     failures,
+    gaps,
     predict,
     read,
     rejects,
@@ -52,15 +53,20 @@ def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataF
     if scored is None:  # the model may leave rows out
         seen = rows.counters({}, "valid", {})
         # parted there, as all of it is too much for one method (0009)
-        records = validate.fenced(seen.counting(rows.records))
+        records = validate.fenced(rows.placed(seen.counting(rows.records)))
         scored = predict.score(validate.good(records, schema, keep=rows.place), model, agreed.saved)
     if rows.exact:
         scored = unique.first_of_each(scored, schema.keys)
-    decided = decide.actions(unseen.flagged(scored, model), agreed.policy, schema.primary_key)
+    scored = unseen.flagged(scored, model)
+    if seen and rows.numbered:
+        scored = gaps.watched(scored)
+    decided = decide.actions(scored, agreed.policy, schema.primary_key)
     lines = decide.lines(decided, agreed.policy)
     kinds, amounts = decide.kinds(agreed.policy), decide.amounts(lines)
     if seen is None:
         seen = told = rows.counters(kinds, decide.WITHOUT_ACTION, amounts)
+    elif rows.numbered:
+        told = gaps.counters(rows.spark, rows.source, kinds, decide.WITHOUT_ACTION, amounts)
     else:
         told = Counters(rows.spark, kinds, decide.WITHOUT_ACTION, amounts=amounts)
     return told.counting(lines).where(decide.KEPT).select("line"), seen, told
@@ -95,7 +101,8 @@ def write_actions(
         seen.start()  # the job of a budget has met these already
         lines.write.mode("overwrite").text(parts, compression="none")  # a platform may have all files packed
         counts = {**seen.totals(), **told.totals()}
-        source = replace(rows.source, records=seen.rows(), aside=seen.beside())
+        missing = gaps.between(spark, told, seen.rows()) if gaps.REACHED in counts else {}
+        source = replace(rows.source, records=seen.rows(), aside=seen.beside(), gaps=missing)
         if counts[HEADERS] < source.csv_files:
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
         if counts[OPEN_QUOTES] and not source.broken:
@@ -107,11 +114,14 @@ def write_actions(
 
 
 def write_rejects(
-    rows: Prepared, agreed: Agreed, model: Optional[PipelineModel], run: Run, *, count: int
+    rows: Prepared, agreed: Agreed, model: Optional[PipelineModel], run: Run, *, count: int, rest: Optional[DataFrame]
 ) -> tuple[Wanted, Counts]:
-    """Write about `count` rejected rows with their reasons, and count those; without `model`, only those rejected before it."""
+    """Write about `count` rejected rows with their reasons, and count those; without `model`, only those rejected before it.
+
+    All of them are among the `rest` of the rows, if it is known which those are.
+    """
     keys = agreed.schema.keys if rows.exact else ()  # else there is proof that none is repeated
-    late = rejects.Late(model, agreed.saved, keys, count) if model else None
+    late = rejects.Late(model, agreed.saved, keys, count, rest) if model else None
     found = rejects.find(rows.spark, rows.source, agreed.schema, agreed.needs.required, late)
     counts, by_reason = rejects.write(found, agreed.schema, run.parts(REJECTS), count=count)
     return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), by_reason
@@ -131,20 +141,25 @@ def write_both(
     rejected, by_reason = Wanted(0, 0, 0), Counts()
     early = counts[HEADERS] - source.csv_files + counts[OPEN_QUOTES] + counts[INVALID]
     late = left_out > early  # by the model, or after it
+    new = counts.get("unseen", 0)
+    rest = gaps.rest(rows.spark, source, agreed.schema, agreed.needs.required, left_out + new) if late or new else None
     if left_out:
         left_by = model if late else None
-        rejected, by_reason = write_rejects(rows, agreed, left_by, run, count=left_out)
+        rejected, by_reason = write_rejects(rows, agreed, left_by, run, count=left_out, rest=rest)
         run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
     run.summary.update(rows_read=rows_read, rows_published=published)
     run.summary.update(rows_without_action=counts[decide.WITHOUT_ACTION], rows_rejected=rejected.rows)
     run.summary.update(rejected_by_reason=by_reason, actions=actions)
     if rejected.rows != left_out:
         raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
-    if late or counts.get("unseen"):
-        all_rows = read.rows(rows.spark, source, agreed.schema)
-        good = validate.check(all_rows, agreed.schema, agreed.needs.required)
+    if late or new:
+        if rest:
+            good = validate.good(rest, agreed.schema)
+        else:
+            good = validate.check(read.rows(rows.spark, source, agreed.schema), agreed.schema, agreed.needs.required)
         if found := unseen.categories(good, model):
             run.summary["unseen_categories"] = found
+    rows.spark.catalog.clearCache()  # of the rest
     return Wanted(published, counts["bytes"], published + counts.get("feeds_inside", 0)), rejected
 
 

@@ -10,7 +10,7 @@ from jobs.scoring.calls import Calls
 
 # it is read as a task's heartbeat is sent, in the midst of being filled: a StringBuilder would not bear that
 TEXT, LIST = "java.lang.StringBuffer", "java.util.ArrayList"
-REJECTED = "_na_rejected"
+ASIDE = "_na_aside"
 # characters that a task sets aside, and all of them: the driver holds them until the last is there
 MOST_OF_A_TASK, MOST_IN_ALL = 1 << 23, 1 << 26
 # characters that are worth a task when they are looked at
@@ -18,10 +18,10 @@ TO_A_TASK = 1 << 20
 
 
 def watched(records: DataFrame) -> DataFrame:
-    """`records` with what is to be set aside as `REJECTED` where they are not valid, else null, instead of their `shapes.LINE`."""
+    """`records` with what is to be set aside as `ASIDE` where they are not valid, else null, instead of their `shapes.LINE`."""
     numbered = records.selectExpr("*", read.NUMBERED)
     put_by = f"CASE WHEN NOT {validate.VALID} THEN concat({read.ROW_ID}, ',', {shapes.LINE}, '\\n') END"
-    return numbered.withColumn(REJECTED, F.expr(put_by)).drop(shapes.LINE, read.ROW_ID)
+    return numbered.withColumn(ASIDE, F.expr(put_by)).drop(shapes.LINE, read.ROW_ID)
 
 
 def most(source: read.Source) -> int:
@@ -36,15 +36,15 @@ def empty(spark: SparkSession) -> tuple[Any, str]:
 
 
 def noted(spark: SparkSession, text: tuple[Any, str], most_of_a_task: int) -> Column:
-    """Put what is `REJECTED` into the text, while there is room; true."""
+    """Put what is `ASIDE` into the text, while there is room; true."""
     calls = Calls(spark)
     whole = calls.kind("int")
     # one line may be longer than all there is room for
-    line = calls.string(calls.sql(f"left({REJECTED}, {most_of_a_task})"))
+    line = calls.string(calls.sql(f"left({ASIDE}, {most_of_a_task})"))
     longer = calls.method(calls.held(*text), "append", calls.object_of(TEXT), line, lasting=True)
     length = calls.column(calls.method(calls.held(*text), "length", whole, lasting=True))
     put = calls.column(calls.method(longer, "length", whole, lasting=True)) > 0
-    return F.when(F.col(REJECTED).isNotNull() & (length < most_of_a_task), put).otherwise(True)
+    return F.when(F.col(ASIDE).isNotNull() & (length < most_of_a_task), put).otherwise(True)
 
 
 def lines(spark: SparkSession, texts: list[Any], most_of_a_task: int) -> Optional[DataFrame]:

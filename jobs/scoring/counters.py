@@ -94,6 +94,10 @@ class Counters:
         """How many rows each task, from 0, has counted since; tasks without rows are left out."""
         return {task - 1: sum(counts[: len(self._kinds) + 1]) for task, *counts in self._counted()}
 
+    def each(self, name: str) -> dict[int, int]:
+        """What each task, from 0, has counted since of one kind or amount; tasks without rows are left out."""
+        return {task - 1: counts[self._place(name) - 1] for task, *counts in self._counted()}
+
     def beside(self) -> dict[int, Any]:
         """The tasks' copies of what was `beside`."""
         sent = self._sent[1].value() if len(self._sent) > 1 else []

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy, Rule
-from jobs.scoring import aside, predict, shapes, sql, unique, unseen, validate
+from jobs.scoring import aside, gaps, predict, shapes, sql, unique, unseen, validate
 from jobs.scoring.calls import EXPRESSIONS, STRING, Calls
 from jobs.scoring.counters import Amounts
 
@@ -24,7 +24,7 @@ KEPT = f"CASE WHEN spark_partition_id() < 0 THEN true ELSE {PUBLISHED} END"
 # how a row that is not published is counted
 WITHOUT_ACTION, FAULTY = "without_action", "faulty"
 # what is counted besides, as far as it is there
-TALLIED = (CHOSEN, predict.FAULT, unseen.KEPT, shapes.SHAPE, validate.VALID, aside.REJECTED)
+TALLIED = (CHOSEN, predict.FAULT, unseen.KEPT, shapes.SHAPE, validate.VALID, aside.ASIDE, gaps.GAP)
 
 
 def actions(scored: DataFrame, policy: Policy, primary_key: tuple[str, ...]) -> DataFrame:

@@ -35,8 +35,17 @@ class Prepared:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """The columns that tell a record's place, where it has one."""
-        return read.PLACE if self.exact else ()
+        """The columns that tell a record's place, as far as it can be told."""
+        return read.PLACE if self.exact else (read.ROW_ID,) if self.numbered else ()
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it can be told by their numbers which rows a model has left out."""
+        return not self.exact and read.one_scan(self.source)
+
+    def placed(self, records: DataFrame) -> DataFrame:
+        """All the records, still in their order, with their `place`."""
+        return records.selectExpr("*", read.NUMBERED) if self.numbered else records
 
     def counters(self, kinds: dict[str, str], last: str, amounts: Amounts) -> Counters:
         """What counts the records that are no valid rows by kind, and those that are by `kinds`, with `amounts` of them.

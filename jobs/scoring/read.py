@@ -31,8 +31,8 @@ class Source:
     """What to read: CSV files by layout, Parquet files by the schema's columns in them (SQL), as URIs that Spark takes.
 
     `size` is in bytes as the files lie there. `broken` names the files (as Spark spells them) in which a quoted cell runs over
-    a line end. What a first pass has found out, by task: how many `records` there are, and the lines that it has set `aside`
-    (`aside.py`).
+    a line end. What a first pass has found out, by task: how many `records` there are, the lines that it has set `aside`
+    (`aside.py`), and which records did not come out of the model (`gaps.py`).
     """
 
     csv: Mapping[Layout, list[str]]
@@ -41,6 +41,7 @@ class Source:
     broken: frozenset[str] = frozenset()
     records: Mapping[int, int] = field(default_factory=dict)
     aside: Mapping[int, Any] = field(default_factory=dict)
+    gaps: Mapping[int, Any] = field(default_factory=dict)
 
     @property
     def packed(self) -> bool:

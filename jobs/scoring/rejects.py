@@ -25,12 +25,16 @@ OBJECTS = "[Ljava.lang.Object;"
 
 @dataclass(frozen=True)
 class Late:
-    """What is needed to find the rows left out by the model or after it: of `keys` that may be repeated, and about `count` in all."""
+    """What is needed to find the rows left out by the model or after it: of `keys` that may be repeated, and about `count` in all.
+
+    All that are rejected are among the `rest` of the rows, if it is known which those are.
+    """
 
     model: PipelineModel
     saved: SavedModel
     keys: unique.Keys
     count: int
+    rest: Optional[DataFrame]
 
 
 @dataclass(frozen=True)
@@ -45,11 +49,17 @@ class Found:
 def find(
     spark: SparkSession, source: read.Source, schema: TableSchema, required: frozenset[str], late: Optional[Late]
 ) -> Found:
-    """All rows that are not published for a reason; with those that are `late` it takes several further passes."""
+    """All rows that are not published for a reason; with those that are `late` it may take several further passes."""
     blocks = places.of_tasks(spark, source)
-    # what is late has to be found again among all rows, by its place
-    those_aside = None if late or not blocks else _among_those_aside(spark, source, schema, required, blocks)
-    return those_aside or _among_all_rows(spark, source, schema, required, late, blocks)
+    if late and late.rest:
+        rows = _among_the_rest(late.rest, late, schema, required)
+    else:
+        # what is late has to be found again among all rows, by its place
+        those_aside = None if late or not blocks else _among_those_aside(spark, source, schema, required, blocks)
+        if those_aside:
+            return those_aside
+        rows = _among_all_rows(spark, source, schema, required, late, numbered=bool(blocks))
+    return _located(rows, spark, source, blocks)
 
 
 def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple[dict[str, int], dict[str, int]]:
@@ -61,7 +71,6 @@ def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple
         found.rows.persist()
     in_lines, seen = lines(found, schema, count=count)
     in_lines.write.mode("overwrite").text(parts, compression="none")
-    found.rows.unpersist()
     return seen.totals(), _by_reason(seen)
 
 
@@ -130,18 +139,23 @@ def _among_all_rows(
     schema: TableSchema,
     required: frozenset[str],
     late: Optional[Late],
-    blocks: Optional[list[places.Block]],
-) -> Found:
+    *,
+    numbered: bool,
+) -> DataFrame:
     rows = read.rows(spark, source, schema, keep=read.PLACE)
     columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
     found = validate.rejected(rows, schema, required).select(*columns)
     if late:
         # the tasks of one scan give no number twice
-        place = [read.ROW_ID] if blocks else list(read.PLACE)
+        place = [read.ROW_ID] if numbered else list(read.PLACE)
         reasons = _late_reasons(rows, schema, required, late, place)
         # few of them go to where all rows are, and not the other way round
         again = rows.drop(shapes.SHAPE).join(F.broadcast(reasons) if late.count <= FEW else reasons, place)
         found = found.unionAll(again.select(*columns))
+    return found
+
+
+def _located(found: DataFrame, spark: SparkSession, source: read.Source, blocks: Optional[list[places.Block]]) -> Found:
     if blocks:
         found, line = validate.fenced(found), places.line_number(blocks, source.records)
     else:
@@ -149,6 +163,16 @@ def _among_all_rows(
         line = f"coalesce({places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1, {read.ROW_ID})"
     # every file has one header; only a further one is a fault
     return Found(found.where(f"NOT ({REASONS} = 'repeated-header' AND {line} = 1)"), line, in_order=False)
+
+
+def _among_the_rest(records: DataFrame, late: Late, schema: TableSchema, required: frozenset[str]) -> DataFrame:
+    """The rejected rows of `gaps.rest`, with their place: of those it alone is not known what came of them in the model."""
+    scored = predict.score(validate.good(records, schema, keep=(read.ROW_ID,)), late.model, late.saved)
+    came_out = scored.select(read.ROW_ID, predict.FAULT, F.lit(True).alias(CAME_OUT))
+    joined = records.join(came_out, read.ROW_ID, "left")
+    # one with a category that is new to the model, and nothing else
+    rejected = joined.where(f"{predict.FAULT} IS NOT NULL OR {CAME_OUT} IS NULL")
+    return validate.explained(rejected, schema, required, f"coalesce({predict.FAULT}, 'model-dropped')")
 
 
 def _late_reasons(

@@ -34,7 +34,7 @@ def flagged(scored: DataFrame, model: PipelineModel) -> DataFrame:
 def categories(good: DataFrame, model: PipelineModel) -> dict[str, dict[str, Any]]:
     """For each column of `good`, the rows with an unseen category (`rows`) and those values with their counts.
 
-    A pass of its own. Columns that the pipeline makes itself are not looked at.
+    A pass of its own over these. Columns that the pipeline makes itself are not looked at.
     """
     encoders = predict.of_kind(model, "OneHotEncoderModel")
     frame, tests = good, {column: test for column, test in _out_of_range(encoders) if column in good.columns}

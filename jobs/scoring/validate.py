@@ -69,13 +69,7 @@ def _looked_at(records: DataFrame, schema: TableSchema, fields: Sequence[Field],
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
-    beside = _typed_beside_raw(rows, schema, schema.fields)
-    judged_cells = [
-        *_as_they_came(schema),
-        shapes.SHAPE,
-        f"{_fine(shapes.PROPER, schema.fields, schema, required)} AS {VALID}",
-    ]
-    records = fenced(beside.selectExpr(*judged_cells, *read.PLACE))
+    records = fenced(both(rows, schema, required).selectExpr(*_as_they_came(schema), shapes.SHAPE, VALID, *read.PLACE))
     # a second fence costs nothing behind the filter, and parts the code for all rows from that for the few: together they
     # would be too much for one method
     bad = fenced(records.where(f"NOT {VALID} AND {shapes.SHAPE} != {shapes.BLANK}"))
@@ -85,9 +79,25 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
 
 def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """`read.rows` that are known to be at fault, with their place: the same, as raw cells, with place and `_reasons`."""
+    beside = _typed_beside_raw(bad, schema, schema.fields)
+    return beside.selectExpr(*_as_they_came(schema), *read.PLACE, f"{_reasons(schema, required)} AS _reasons")
+
+
+def both(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
+    """All of `rows` with their place, typed as the schema says and beside that as they came, with `shapes.SHAPE` and `VALID`."""
+    fine = _fine(shapes.PROPER, schema.fields, schema, required)
+    return _typed_beside_raw(rows, schema, schema.fields).withColumn(VALID, F.expr(fine))
+
+
+def explained(records: DataFrame, schema: TableSchema, required: frozenset[str], other: str) -> DataFrame:
+    """What `both` gave, header lines and blank ones aside: raw cells, place and `_reasons`, which is `other` (SQL) for a valid one."""
+    reasons = f"CASE WHEN {VALID} THEN {other} ELSE {_reasons(schema, required)} END AS _reasons"
+    return records.where(f"{shapes.SHAPE} != {shapes.BLANK}").selectExpr(*_as_they_came(schema), *read.PLACE, reasons)
+
+
+def _reasons(schema: TableSchema, required: frozenset[str]) -> str:
     each = ", ".join(_reason(field, schema, required) for field in schema.fields)
-    reasons = f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {each}) END AS _reasons"
-    return _typed_beside_raw(bad, schema, schema.fields).selectExpr(*_as_they_came(schema), *read.PLACE, reasons)
+    return f"CASE {_shape_reasons(schema)} ELSE concat_ws(';', {each}) END"
 
 
 def _fine(valid: str, fields: Sequence[Field], schema: TableSchema, required: frozenset[str]) -> str:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs.scoring import aside, rejects, splits
 from tests.support import models
@@ -169,9 +169,9 @@ def test_a_rejected_row_is_found_by_name_and_line_whatever_the_file_is_called(
         monkeypatch.setattr(aside, "MOST_OF_A_TASK", 10)
     looked_at, among_all_rows = list[str](), rejects._among_all_rows
 
-    def noted(*given: Any) -> rejects.Found:
+    def noted(*given: Any, **more: Any) -> DataFrame:
         looked_at.append(tasks)
-        return among_all_rows(*given)
+        return among_all_rows(*given, **more)
 
     monkeypatch.setattr(rejects, "_among_all_rows", noted)
     # two files a task, or several blocks a file

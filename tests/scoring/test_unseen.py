@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyspark.ml.feature import OneHotEncoder, StringIndexer, VectorAssembler
+from pyspark.ml.feature import OneHotEncoder, SQLTransformer, StringIndexer, VectorAssembler
 from pyspark.sql import SparkSession
 
 from tests.support import models
@@ -86,6 +86,23 @@ def test_unseen_categories_are_counted_whether_their_rows_are_rejected_or_kept(
     else:  # the missing plan is a category of its own, and nothing unseen
         assert not ended.rejects
         assert len(ended.actions) == len(ROWS)
+
+
+def test_a_row_of_an_unseen_category_is_rejected_only_for_what_the_model_made_of_it(
+    spark: SparkSession, score: Score, tmp_path: Path
+) -> None:
+    known = models.rows(spark, "plan string, city string", ("free", "Bonn"), ("paid", "Rome"))
+    unusable = "SELECT *, CASE WHEN city != 'Rome' THEN plan_index END AS prediction FROM __THIS__"
+    index = StringIndexer(inputCol="plan", outputCol="plan_index", handleInvalid="keep")
+    model = models.saved(models.fitted(known, index, SQLTransformer(statement=unusable)), tmp_path / "model")
+    lines = ["id,plan,city,code", "1,free,Bonn,", "2,gold,Bonn,", "3,gold,Rome,", "4,free,Rome,", ""]
+    (tmp_path / "in.csv").write_text("\n".join(lines))
+    policy = {**POLICY, "columns": {"id": "id"}}
+    ended = score(input=tmp_path / "in.csv", model=model, schema=SCHEMA, policy=policy, max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == dict.fromkeys([4, 5], "model-output:prediction")
+    assert [row["id"] for row in ended.actions] == ["1", "2"]
+    assert ended.summary["unseen_categories"] == {"plan": {"rows": 2, "most_frequent": {"gold": 2}}}
 
 
 def test_without_unseen_categories_nothing_is_said_of_them(spark: SparkSession, score: Score, tmp_path: Path) -> None:
