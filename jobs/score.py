@@ -142,7 +142,8 @@ def write_both(
     early = counts[HEADERS] - source.csv_files + counts[OPEN_QUOTES] + counts[INVALID]
     late = left_out > early  # by the model, or after it
     new = counts.get("unseen", 0)
-    rest = gaps.rest(rows.spark, source, agreed.schema, agreed.needs.required, left_out + new) if late or new else None
+    again = left_out + new + counts[BLANKS]
+    rest = gaps.rest(rows.spark, source, agreed.schema, agreed.needs.required, again) if late or new else None
     if left_out:
         left_by = model if late else None
         rejected, by_reason = write_rejects(rows, agreed, left_by, run, count=left_out, rest=rest)

@@ -26,7 +26,7 @@ def watched(records: DataFrame) -> DataFrame:
 
 def most(source: read.Source) -> int:
     """How many characters of `source` each task sets aside."""
-    tasks = source.csv_files + source.size // splits.split_bytes(source.size, source.csv_files)
+    tasks = source.files + source.size // splits.split_bytes(source.size, source.files)
     return min(MOST_OF_A_TASK, MOST_IN_ALL // tasks)
 
 

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import aside, places, predict, read, shapes, unseen, validate
+from jobs.scoring import aside, places, predict, read, unseen, validate
 from jobs.scoring.calls import Calls
 from jobs.scoring.counters import ARRAY, Amounts, Counters
 
@@ -63,8 +63,24 @@ def rest(
     ids = aside.lines(spark, list(source.gaps.values()), aside.most(source)) if told else None
     if not ids:
         return None
-    ((layout, lines),) = read.csv_lines(spark, source, located=True)
     numbers = ids.selectExpr(f"explode(sequence({read.ROW_ID}, CAST(line AS bigint))) AS {read.ROW_ID}")
-    found = lines.join(F.broadcast(numbers), read.ROW_ID, "left_semi")
-    rows = shapes.split(found.repartition(1), layout, schema, read.PLACE)
+    rows = read.rows(spark, source, schema, keep=read.PLACE, pick=_picker(numbers)).repartition(1)
     return validate.both(validate.fenced(rows), schema, required).persist()
+
+
+def _picker(numbers: DataFrame) -> read.Pick:
+    """What leaves of each scan, one after the other, the rows with the `numbers`: the tasks of all are numbered through."""
+    tasks_before = 0
+
+    def pick(scan: DataFrame) -> DataFrame:
+        nonlocal tasks_before
+        java: Any = scan
+        tasks = java._jdf.queryExecution().toRdd().getNumPartitions()
+        first, end = (task << places.TASK_SHIFT for task in (tasks_before, tasks_before + tasks))
+        tasks_before += tasks
+        own = numbers.where(f"{read.ROW_ID} BETWEEN {first} AND {end - 1}").selectExpr(
+            f"{read.ROW_ID} - {first} AS {read.ROW_ID}"
+        )
+        return scan.join(F.broadcast(own), read.ROW_ID, "left_semi")
+
+    return pick

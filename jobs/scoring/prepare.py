@@ -41,7 +41,7 @@ class Prepared:
     @property
     def numbered(self) -> bool:
         """Whether it can be told by their numbers which rows a model has left out."""
-        return not self.exact and read.one_scan(self.source)
+        return not (self.exact or self.source.broken)
 
     def placed(self, records: DataFrame) -> DataFrame:
         """All the records, still in their order, with their `place`."""

@@ -4,7 +4,7 @@ CSV is read as text and split line by line (`shapes.py`). Only a file in which a
 its lines stitched together (`records.py`), and only then is that done.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any, Optional
@@ -23,6 +23,7 @@ NUMBERED = f"monotonically_increasing_id() AS {ROW_ID}"
 LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
+Pick = Callable[[DataFrame], DataFrame]
 LONGEST_LINE = "mapreduce.input.linerecordreader.line.maxlength"
 
 
@@ -53,6 +54,11 @@ class Source:
         """How many files have a header line."""
         return sum(map(len, self.csv.values()))
 
+    @property
+    def files(self) -> int:
+        """How many there are."""
+        return self.csv_files + sum(map(len, self.parquet.values()))
+
 
 def source(
     spark: SparkSession, layouts: Mapping[Layout, list[str]], parquet: list[str], schema: TableSchema, *, size: int
@@ -74,20 +80,28 @@ def by_bytes(source: Source) -> bool:
     return not source.parquet and all(layout.width <= commas.MOST_CELLS for layout in source.csv)
 
 
-def rows(spark: SparkSession, source: Source, schema: TableSchema, *, keep: tuple[str, ...] = ()) -> DataFrame:
+def rows(
+    spark: SparkSession,
+    source: Source,
+    schema: TableSchema,
+    *,
+    keep: tuple[str, ...] = (),
+    pick: Pick = lambda all: all,
+) -> DataFrame:
     """One row a record, header and blank lines included: the schema's columns as strings, `shapes.SHAPE`, and what to `keep`.
 
     That may be `PLACE`, whose `ROW_ID`s are within a file in the order of its records, or of one scan's rows `shapes.LINE`.
-    Of rows of one kind there may be `commas.numbers` besides.
+    Of rows of one kind there may be `commas.numbers` besides. Of each scan, one after the other, only those lines or rows are
+    taken that `pick` leaves.
     """
     branches = []
     for layout, lines, stitched in _csv(spark, source, located=keep == PLACE):
-        branches.append(shapes.split(lines, layout, schema, keep))
+        branches.append(shapes.split(pick(lines), layout, schema, keep))
         if stitched:
             branches.append(
                 shapes.bind(stitched, layout, schema, [F.col("cells")[at] for at in layout.positions], keep)
             )
-    for frame in parquet_frames(spark, source):
+    for frame in map(pick, parquet_frames(spark, source)):
         cells = [_as_text(frame, column) for column in schema.names]
         branches.append(frame.select(*cells, *map(F.expr, (f"{shapes.OK} AS {shapes.SHAPE}", *keep))))
     if len(branches) > 1:

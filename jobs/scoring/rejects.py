@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import TableSchema
+from jobs.errors import ModelMismatchError
 from jobs.scoring import aside, decide, places, predict, read, shapes, sql, unique, validate
 from jobs.scoring.calls import Calls
 from jobs.scoring.counters import Counters
@@ -51,13 +52,12 @@ def find(
 ) -> Found:
     """All rows that are not published for a reason; with those that are `late` it may take several further passes."""
     blocks = places.of_tasks(spark, source)
-    if late and late.rest:
-        rows = _among_the_rest(late.rest, late, schema, required)
-    else:
-        # what is late has to be found again among all rows, by its place
-        those_aside = None if late or not blocks else _among_those_aside(spark, source, schema, required, blocks)
-        if those_aside:
-            return those_aside
+    # what is late has to be found again, by its place
+    those_aside = None if late or not blocks else _among_those_aside(spark, source, schema, required, blocks)
+    if those_aside:
+        return those_aside
+    rows = _among_the_rest(late.rest, late, schema, required) if late and late.rest else None
+    if not rows:
         rows = _among_all_rows(spark, source, schema, required, late, numbered=bool(blocks))
     return _located(rows, spark, source, blocks)
 
@@ -165,11 +165,16 @@ def _located(found: DataFrame, spark: SparkSession, source: read.Source, blocks:
     return Found(found.where(f"NOT ({REASONS} = 'repeated-header' AND {line} = 1)"), line, in_order=False)
 
 
-def _among_the_rest(records: DataFrame, late: Late, schema: TableSchema, required: frozenset[str]) -> DataFrame:
-    """The rejected rows of `gaps.rest`, with their place: of those it alone is not known what came of them in the model."""
-    scored = predict.score(validate.good(records, schema, keep=(read.ROW_ID,)), late.model, late.saved)
-    came_out = scored.select(read.ROW_ID, predict.FAULT, F.lit(True).alias(CAME_OUT))
-    joined = records.join(came_out, read.ROW_ID, "left")
+def _among_the_rest(
+    records: DataFrame, late: Late, schema: TableSchema, required: frozenset[str]
+) -> Optional[DataFrame]:
+    """The rejected rows of `gaps.rest`, with their place; None for a model that needs other rows to be applied to these."""
+    try:
+        scored = predict.score(validate.good(records, schema, keep=read.PLACE), late.model, late.saved)
+    except ModelMismatchError:  # an assembler learns of the first row that comes to it how long a vector is
+        return None
+    came_out = scored.select(*read.PLACE, predict.FAULT, F.lit(True).alias(CAME_OUT))
+    joined = records.join(came_out, list(read.PLACE), "left")
     # one with a category that is new to the model, and nothing else
     rejected = joined.where(f"{predict.FAULT} IS NOT NULL OR {CAME_OUT} IS NULL")
     return validate.explained(rejected, schema, required, f"coalesce({predict.FAULT}, 'model-dropped')")

@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.scoring import aside, gaps, splits
-from tests.support import models
+from tests.support import models, parquet
 from tests.support.runs import Score
 
 ROWS = 600
@@ -24,8 +24,8 @@ MOVED = {
 }
 
 
-def deliver(folder: Path) -> tuple[dict[tuple[str, int], str], int]:
-    """Files of which the model leaves out some rows, all, none, the first and the last.
+def deliver(folder: Path, spark: Optional[SparkSession] = None) -> tuple[dict[tuple[str, int], str], int]:
+    """Files of which the model leaves out some rows, all, none, the first and the last; with `spark` of two layouts, and Parquet.
 
     Returns the places and reasons of those that are rejected, and how many lines are no published rows.
     """
@@ -40,14 +40,20 @@ def deliver(folder: Path) -> tuple[dict[tuple[str, int], str], int]:
     }
     places, others = dict[tuple[str, int], str](), 0
     for at, (name, cells) in enumerate(drawn.items()):
-        rows = [f"{at * ROWS + n},{cell}" if cell else "" for n, cell in enumerate(cells)]
-        (folder / name).write_text("\n".join(["id,x", *rows, ""]))
+        order = "{1},{0}" if spark and at % 2 else "{0},{1}"
+        rows = [order.format(at * ROWS + n, cell) if cell else "" for n, cell in enumerate(cells)]
+        (folder / name).write_text("\n".join([order.format("id", "x"), *rows, ""]))
         places |= {(str(folder / name), n): REASONS[cell] for n, cell in enumerate(cells, start=2) if cell in REASONS}
         others += 1 + cells.count("")
+    if spark:
+        numbers = [1.0, 3.0, 2.0, 3.0, 3.0, 1.0]
+        typed = [{"id": len(drawn) * ROWS + n, "x": x} for n, x in enumerate(numbers)]
+        path = parquet.written(spark, folder / "typed.parquet", "required int32 id; required double x;", *typed)
+        places |= {(str(path), n): REASONS[f"{x:.0f}"] for n, x in enumerate(numbers, start=1) if x != 3}
     return places, len(places) + others
 
 
-@pytest.mark.parametrize("what", ["told", *MOVED, "many", "no-room", "by-file"])
+@pytest.mark.parametrize("what", ["told", "by-file", "mixed", *MOVED, "many", "no-room"])
 def test_rows_left_out_are_found_whether_or_not_their_numbers_tell_which(
     what: str, spark: SparkSession, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -61,12 +67,12 @@ def test_rows_left_out_are_found_whether_or_not_their_numbers_tell_which(
     monkeypatch.setattr(gaps, "rest", noted)
     monkeypatch.setattr(splits, "SMALL_BYTES", 0)
     monkeypatch.setattr(splits, "split_bytes", lambda *_: 50_000 if what.endswith("by-file") else 1500)
-    if what == "many":
-        monkeypatch.setattr(gaps, "FEW", 100)
     if what == "no-room":
         monkeypatch.setattr(aside, "MOST_OF_A_TASK", 200)
     statement = MOVED.get(what, STATEMENT)
-    wanted, lines = deliver(tmp_path / "in")
+    wanted, lines = deliver(tmp_path / "in", spark if what == "mixed" else None)
+    if what == "many":  # blank lines and all, but for the headers
+        monkeypatch.setattr(gaps, "FEW", lines - 6)
     schema = {
         "fields": [
             {"name": "id", "type": "integer"},
@@ -81,6 +87,6 @@ def test_rows_left_out_are_found_whether_or_not_their_numbers_tell_which(
     assert {(row["_source"], int(row["_record"])): row["_reasons"] for row in ended.rejects} == wanted
     assert len(ended.rejects) == len(wanted)
     assert len(ended.actions) == ended.summary["rows_read"] - len(wanted)
-    assert found == [lines if what in ("told", "by-file") else None]
+    assert found == [lines if what in ("told", "by-file", "mixed") else None]
     java: Any = spark
     assert java._jsparkSession.sharedState().cacheManager().isEmpty()
