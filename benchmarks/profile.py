@@ -44,7 +44,7 @@ def stages(spark: SparkSession, folder: Path, source: Path) -> Iterator[tuple[st
     assert scored is not None
     yield "model applied, output checked", _through(scored)
     yield "action chosen, line built and tallied", _through(journey(looked, agreed, model)[0])
-    yield KEYS, lambda: unique.suspected(spark, looked.source, schema)
+    yield KEYS, lambda: unique.suspects(spark, looked.source, schema)
 
 
 def _through(frame: DataFrame) -> Callable[[], object]:

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Optional
 
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import Layout
 from jobs.scoring import aside, read, shapes, splits, unique, validate
-from jobs.scoring.counters import Amounts, Counters
+from jobs.scoring.counters import SUSPECTS, Amounts, Counters
 
 # records that are no valid rows, by kind
 HEADERS, BLANKS, OPEN_QUOTES, INVALID = "headers", "blanks", "open_quotes", "invalid"
@@ -19,7 +20,8 @@ class Prepared:
     """`records` of `source` as `validate.judged` gives them, with what is looked at when they are counted.
 
     With `sets_aside` the lines that are no valid rows are set aside. `gathered` are aggregates of all keys, where those are few. With
-    `exact` records have their place besides, so that the first of several with one key can be told.
+    `exact` records have their place besides, so that the first of several with one key can be told; or it is known which are
+    `repeated` (`unique.repeated`).
     """
 
     source: read.Source
@@ -27,6 +29,7 @@ class Prepared:
     sets_aside: bool
     gathered: list[Column]
     exact: bool
+    repeated: Optional[DataFrame]
 
     @property
     def spark(self) -> SparkSession:
@@ -37,6 +40,10 @@ class Prepared:
     def place(self) -> tuple[str, ...]:
         """The columns that tell a record's place, as far as it can be told."""
         return read.PLACE if self.exact else (read.ROW_ID,) if self.numbered else ()
+
+    def may_repeat(self, counts: Mapping[str, int]) -> bool:
+        """Whether, as far as what was counted tells, a key may come twice of which that is not known yet."""
+        return not (self.exact or self.repeated) and bool(counts.get(SUSPECTS, 1))
 
     @property
     def numbered(self) -> bool:
@@ -80,7 +87,14 @@ def look(
     return prepared(spark, read.source(spark, layouts, parquet, agreed.schema, size=size), agreed)
 
 
-def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact: bool = False) -> Prepared:
+def prepared(
+    spark: SparkSession,
+    source: read.Source,
+    agreed: Agreed,
+    *,
+    exact: bool = False,
+    repeated: Optional[DataFrame] = None,
+) -> Prepared:
     """The records of `source`, with a proof on the way that no key comes twice where one is to be had."""
     # of more files a task reads several, and nobody could tell which of them a line is of
     set_aside = read.one_scan(source) and source.csv_files <= splits.FEW_FILES and not exact
@@ -92,6 +106,6 @@ def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact:
     gathered = list[Column]()
     if set_aside:
         records = aside.watched(records)
-    if not exact:
+    if not (exact or repeated):
         records, gathered = unique.watched(records, source, agreed.schema)
-    return Prepared(source, records, set_aside, gathered, exact)
+    return Prepared(source, records, set_aside, gathered, exact, repeated)

@@ -19,7 +19,8 @@ from jobs.scoring.calls import Calls
 
 FILE, BLOCK, ROW_ID = "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
-NUMBERED = f"monotonically_increasing_id() AS {ROW_ID}"
+NUMBERING = "monotonically_increasing_id()"
+NUMBERED = f"{NUMBERING} AS {ROW_ID}"
 LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"

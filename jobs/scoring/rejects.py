@@ -28,7 +28,8 @@ OBJECTS = "[Ljava.lang.Object;"
 class Late:
     """What is needed to find the rows left out by the model or after it: of `keys` that may be repeated, and about `count` in all.
 
-    All that are rejected are among the `rest` of the rows, if it is known which those are.
+    All that are rejected are among the `rest` of the rows, and those `repeated` are the later ones of a key, if it is known which
+    those are.
     """
 
     model: PipelineModel
@@ -36,6 +37,7 @@ class Late:
     keys: unique.Keys
     count: int
     rest: Optional[DataFrame]
+    repeated: Optional[DataFrame]
 
 
 @dataclass(frozen=True)
@@ -168,16 +170,20 @@ def _located(found: DataFrame, spark: SparkSession, source: read.Source, blocks:
 def _among_the_rest(
     records: DataFrame, late: Late, schema: TableSchema, required: frozenset[str]
 ) -> Optional[DataFrame]:
-    """The rejected rows of `gaps.rest`, with their place; None for a model that needs other rows to be applied to these."""
+    """The rejected rows of `gaps.rest`, with their place; None if the model cannot be applied to these alone."""
     try:
         scored = predict.score(validate.good(records, schema, keep=read.PLACE), late.model, late.saved)
     except ModelMismatchError:  # an assembler learns of the first row that comes to it how long a vector is
         return None
     came_out = scored.select(*read.PLACE, predict.FAULT, F.lit(True).alias(CAME_OUT))
     joined = records.join(came_out, list(read.PLACE), "left")
+    fault = predict.FAULT
+    if late.repeated:
+        joined = joined.join(late.repeated, list(read.PLACE), "left")
+        fault = f"coalesce({predict.FAULT}, {unique.REPEATED})"
     # one with a category that is new to the model, and nothing else
-    rejected = joined.where(f"{predict.FAULT} IS NOT NULL OR {CAME_OUT} IS NULL")
-    return validate.explained(rejected, schema, required, f"coalesce({predict.FAULT}, 'model-dropped')")
+    rejected = joined.where(f"{fault} IS NOT NULL OR {CAME_OUT} IS NULL")
+    return validate.explained(rejected, schema, required, f"coalesce({fault}, 'model-dropped')")
 
 
 def _late_reasons(

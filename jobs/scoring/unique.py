@@ -1,17 +1,24 @@
-"""No key twice: proven by the keys' order, or else a look for suspects, and the exact choice of the first row if there are any."""
+"""No key twice: proven by the keys' order, or else a look for suspects, and the exact choice of the first row among those."""
 
 from typing import Optional
 
+from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
+from jobs.contract.agreed import Agreed
 from jobs.contract.header import PACKED
 from jobs.contract.table_schema import Field, TableSchema
+from jobs.errors import ModelMismatchError
 from jobs.scoring import predict, read, splits, sql, validate
 from jobs.scoring.counters import SUSPECTS
 
-Keys = tuple[tuple[str, ...], ...]
-REPEATED = "_na_repeated"
+Key = tuple[str, ...]
+Keys = tuple[Key, ...]
+# of a row that is not the first of its key what is at fault, and its number in all scans
+REPEATED, NUMBER = "_na_repeated", "_na_number"
+# so many rows of suspected keys are looked at by one task
+FEW = 500_000
 # lists of hashes that fit a core's cache
 LISTS_A_PARTITION = 16
 TASK_BITS = 24
@@ -57,24 +64,32 @@ def _gathered(records: DataFrame, schema: TableSchema) -> tuple[DataFrame, list[
     return records.selectExpr("*", *hashes), [F.expr(repeated).alias(SUSPECTS)]
 
 
-def suspected(spark: SparkSession, source: read.Source, schema: TableSchema) -> bool:
-    """Whether two records may have one key: their 64-bit hashes are the same, so this is suspicion, no proof.
+def suspects(spark: SparkSession, source: read.Source, schema: TableSchema) -> dict[Key, DataFrame]:
+    """For each key that more than one record may have its 64-bit `hash`es with the `count` of those: suspicion, no proof.
 
-    Reads the keys alone, once a key. What moves between tasks is lists of hashes: a row for each would cost many times more.
+    Reads the keys alone, once a key, and what is suspected again. What moves between tasks is lists of hashes: a row for each would
+    cost many times more.
     """
+    found = dict[Key, DataFrame]()
     with splits.small_tasks(spark, source.size) as tasks:
         lists = tasks * LISTS_A_PARTITION
-        return any(_suspected(_hashes(spark, source, schema, key), lists) for key in schema.keys)
+        for key in schema.keys:
+            hashes = _hashes(spark, source, schema, key)
+            if some := _suspected(hashes, lists):
+                among = hashes.where(f"pmod(hash, {lists}) IN ({', '.join(map(str, some))})")
+                found[key] = among.groupBy("hash").count().where("count > 1")
+    return found
 
 
-def _hashes(spark: SparkSession, source: read.Source, schema: TableSchema, key: tuple[str, ...]) -> DataFrame:
+def _hashes(spark: SparkSession, source: read.Source, schema: TableSchema, key: Key) -> DataFrame:
     fields = [field for field in schema.fields if field.name in key]
     cells = read.some_cells(spark, source, schema, tuple(field.name for field in fields))
     typed = cells.selectExpr(*(f"{validate.typed(field, schema)} AS {sql.name(field.name)}" for field in fields))
     return typed.where(_present(key)).selectExpr(f"xxhash64({_columns(key)}) AS hash")
 
 
-def _suspected(hashes: DataFrame, lists: int) -> bool:
+def _suspected(hashes: DataFrame, lists: int) -> list[int]:
+    """Those of so many lists in which a hash comes twice."""
     # first within each task, so that a key that comes a million times does not gather in one list
     place = F.expr(f"shiftleft(pmod(hash, {lists}), {TASK_BITS}) + spark_partition_id()")
     within = hashes.groupBy(place.alias("place")).agg(F.collect_list("hash").alias("all"))
@@ -82,7 +97,41 @@ def _suspected(hashes: DataFrame, lists: int) -> bool:
         f"shiftright(place, {TASK_BITS}) AS list", "size(all) AS n", "array_distinct(all) AS some"
     )
     across = distinct.groupBy("list").agg(F.sum("n").alias("n"), F.flatten(F.collect_list("some")).alias("all"))
-    return not across.where("n > size(array_distinct(all))").isEmpty()
+    return [row["list"] for row in across.where("n > size(array_distinct(all))").select("list").collect()]
+
+
+def repeated(
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, suspects: dict[Key, DataFrame]
+) -> Optional[DataFrame]:
+    """The rows that are not the first of their key: `read.PLACE`, `NUMBER` and `REPEATED`, kept at hand.
+
+    None if the suspects are too many for that, or their rows have no number, or the model cannot be applied to them alone.
+    """
+    totals = [hashes.persist().agg(F.sum("count")).first() for hashes in suspects.values()]
+    if source.broken or sum(total[0] or 0 for total in totals if total) > FEW:
+        return None
+    schema, kept = agreed.schema, (*read.PLACE, NUMBER)
+    records = read.rows(spark, source, schema, keep=read.PLACE).selectExpr("*", f"{read.NUMBERING} AS {NUMBER}")
+    good, among = validate.check(records, schema, agreed.needs.required, keep=kept), list[str]()
+    for key, hashes in suspects.items():
+        among.append(f"_na_hash_{len(among)}")
+        own = hashes.select(F.col("hash").alias(among[-1]))
+        is_one = F.expr(f"CASE WHEN {_present(key)} THEN xxhash64({_columns(key)}) END = {among[-1]}")
+        good = good.join(F.broadcast(own), is_one, "left")
+    # all of one key come together
+    some = good.where(f"coalesce({', '.join(among)}) IS NOT NULL").drop(*among).repartition(1).persist()
+    try:
+        scored = predict.score(some, model, agreed.saved)
+    except ModelMismatchError:
+        return None
+    return repeats(scored, schema.keys).where(f"{REPEATED} IS NOT NULL").select(*kept, REPEATED).persist()
+
+
+def marked(scored: DataFrame, repeated: DataFrame) -> DataFrame:
+    """`scored`, in which the fault of those that are `repeated` is that."""
+    known = F.broadcast(repeated.selectExpr(f"{NUMBER} AS {read.ROW_ID}", REPEATED))
+    fault = f"coalesce({predict.FAULT}, {REPEATED})"
+    return scored.join(known, read.ROW_ID, "left").withColumn(predict.FAULT, F.expr(fault)).drop(REPEATED)
 
 
 def first_of_each(scored: DataFrame, keys: Keys) -> DataFrame:
@@ -104,9 +153,9 @@ def repeats(scored: DataFrame, keys: Keys) -> DataFrame:
     return flagged
 
 
-def _present(key: tuple[str, ...]) -> str:
+def _present(key: Key) -> str:
     return "(" + " AND ".join(f"{sql.name(column)} IS NOT NULL" for column in key) + ")"
 
 
-def _columns(key: tuple[str, ...]) -> str:
+def _columns(key: Key) -> str:
     return ", ".join(sql.name(column) for column in key)

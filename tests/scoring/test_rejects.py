@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.scoring import aside, rejects, splits
+from jobs.scoring import aside, gaps, rejects, splits, unique
 from tests.support import models
 from tests.support.runs import Score, table
 
@@ -129,12 +129,22 @@ def test_a_file_of_bad_rows_only_is_accounted_for(plain: Score, tmp_path: Path) 
     assert (ended.summary["rows_read"], ended.summary["rows_rejected"], ended.actions) == (2, 2, [])
 
 
-# the late reasons go to where all rows are, or all rows to where those are
-@pytest.mark.parametrize("few", [rejects.FEW, 1], ids=["few", "many"])
+# rows of suspected keys are looked at alone, or all rows; the late reasons go to where those are, or all rows to the reasons
+@pytest.mark.parametrize(
+    "many", [(), (gaps,), (unique,), (unique, rejects)], ids=["known", "to-be-found", "all-rows", "very-many"]
+)
 def test_the_first_of_each_key_by_file_and_line_is_published(
-    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
+    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: tuple[Any, ...]
 ) -> None:
-    monkeypatch.setattr(rejects, "FEW", few)
+    looked_at, first_of_each = list[str](), unique.first_of_each
+
+    def noted(*given: Any) -> DataFrame:
+        looked_at.append("all")
+        return first_of_each(*given)
+
+    monkeypatch.setattr(unique, "first_of_each", noted)
+    for module in many:
+        monkeypatch.setattr(module, "FEW", 1)
     monkeypatch.setattr(splits, "split_bytes", lambda *_: 2000)  # several blocks a file, several tasks a shuffle
     folder = tmp_path / "in"
     folder.mkdir()
@@ -154,6 +164,7 @@ def test_the_first_of_each_key_by_file_and_line_is_published(
     assert len(ended.actions) == len(seen)
     assert sorted((row["_source"], int(row["_record"])) for row in ended.rejects) == sorted(late)
     assert ended.summary["rejected_by_reason"] == {"unique-error:id": len(late)}
+    assert bool(looked_at) is (unique in many)
 
 
 @pytest.mark.parametrize(

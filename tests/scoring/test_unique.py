@@ -25,7 +25,8 @@ def suspected(spark: SparkSession, folder: Path, key: str, *files: str) -> bool:
         (folder / f"{number}.csv").write_text(content)
     schema = table_schema.parse(SCHEMA % key, "schema")
     found = inputs.find((str(folder),))
-    return unique.suspected(spark, read.source(spark, found.layouts(schema), [], schema, size=found.size), schema)
+    source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
+    return bool(unique.suspects(spark, source, schema))
 
 
 MANY = HEADER + "".join(f"t{n},p,{n}\n" for n in range(5000))
