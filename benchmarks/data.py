@@ -27,18 +27,21 @@ def generate(
     quoted: bool = False,
     bad_share: float = 0.0,
     shuffled: bool = False,
+    repeated: bool = False,
     more: int = 0,
 ) -> Path:
     """`rows` records in `FILES` files below `folder`, once; about 37 bytes each. Returns the folder of the CSV files.
 
     Those with `more` numbers, of some 6 bytes each, have all of their columns checked. Beside the folder lies `schema_of` it.
     Keys ascend from file to file, or `shuffled` stand in no order; powers of ten and what else has no factor `STRIDE` go with that.
+    With `repeated` the first record comes again as the last.
     """
     name = (
         f"{rows}"
         + ("-quoted" if quoted else "")
         + (f"-bad{bad_share}" if bad_share else "")
         + ("-shuffled" if shuffled else "")
+        + ("-repeated" if repeated else "")
         + (f"-{more}more" if more else "")
     )
     target, names = folder / name, [f"more_{number}" for number in range(more)]
@@ -47,6 +50,9 @@ def generate(
         for number in range(FILES):
             keys = range(rows * number // FILES, rows * (number + 1) // FILES)
             _write(target / f"part-{number}.csv", keys, STRIDE if shuffled else 1, rows, quoted, bad_share, names)
+        if repeated:
+            with (target / "part-0.csv").open() as first, (target / f"part-{FILES - 1}.csv").open("a") as last:
+                last.write(first.readlines(1000)[1])
         (target / "_complete").touch()
     checked = [{"name": "name"}, *({"name": name, "type": "number"} for name in names)] if more else []
     schema_of(target).write_text(json.dumps({**SCHEMA, "fields": [*SCHEMA["fields"], *checked]}))

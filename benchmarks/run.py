@@ -32,6 +32,7 @@ class Program:
     quoted: bool = False
     bad_share: float = 0.0
     shuffled: bool = False
+    repeated: bool = False
     more: int = 0  # columns of numbers besides the five
     model: str = ""  # the contender that fits it; empty: the example's
     one_core: bool = False
@@ -40,7 +41,13 @@ class Program:
         """Its command line over `rows` rows, with data and models below `work` made where they are not yet."""
         size = self.rows or rows // self.parts
         source = data.generate(
-            work, size, quoted=self.quoted, bad_share=self.bad_share, shuffled=self.shuffled, more=self.more
+            work,
+            size,
+            quoted=self.quoted,
+            bad_share=self.bad_share,
+            shuffled=self.shuffled,
+            repeated=self.repeated,
+            more=self.more,
         )
         model = fitted(self.model, work) if self.model else MODEL
         target = work / "out"
@@ -75,6 +82,7 @@ PAIRS = {
     "quoted": Pair("ours, every text quoted / not quoted", Program(quoted=True), SCORE, "≤ 1.5"),
     "rejects": Pair("ours, 1% of the rows rejected / none", Program(bad_share=0.01), SCORE, "≤ 1.3"),
     "unordered": Pair("ours, keys in no order / ascending", Program(shuffled=True), SCORE),
+    "repeated": Pair("ours, one key twice / none", Program(repeated=True), SCORE),
     "wide": Pair("ours / Spark copying two columns, of 14", Program(more=9), Program("copy", more=9)),
     "columns": Pair(f"ours, {SMALL} rows of 30 columns / of 5", Program(rows=SMALL, more=25), Program(rows=SMALL)),
     "left-out": Pair(
