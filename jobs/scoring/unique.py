@@ -105,8 +105,10 @@ def repeated(
 ) -> Optional[DataFrame]:
     """The rows that are not the first of their key: `read.PLACE`, `NUMBER` and `REPEATED`, kept at hand.
 
-    None if the suspects are too many for that, or their rows have no number, or the model cannot be applied to them alone.
+    None if all rows are few, or the suspects too many, or if their rows have no number or the model cannot be applied to them alone.
     """
+    if _few(source):  # all of them are put in order before those would be found
+        return None
     totals = [hashes.persist().agg(F.sum("count")).first() for hashes in suspects.values()]
     if source.broken or sum(total[0] or 0 for total in totals if total) > FEW:
         return None

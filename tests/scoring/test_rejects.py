@@ -143,6 +143,7 @@ def test_the_first_of_each_key_by_file_and_line_is_published(
         return first_of_each(*given)
 
     monkeypatch.setattr(unique, "first_of_each", noted)
+    monkeypatch.setattr(splits, "SMALL_BYTES", 0)
     for module in many:
         monkeypatch.setattr(module, "FEW", 1)
     monkeypatch.setattr(splits, "split_bytes", lambda *_: 2000)  # several blocks a file, several tasks a shuffle
