@@ -45,7 +45,7 @@ Columns = dict[str, str]
 def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataFrame, Counters, Counters]:
     """A row's whole way from record to line, and what will have counted the records and the lines once those are written.
 
-    `exact` rows settle which of several with one key comes first; without that they all get through.
+    `exact` rows settle which of several with one key comes first, or those `repeated` are known; else they all get through.
     """
     schema = agreed.schema
     seen = None

@@ -107,10 +107,10 @@ def repeated(
 
     None if all rows are few, or the suspects too many, or if their rows have no number or the model cannot be applied to them alone.
     """
-    if _few(source):  # all of them are put in order before those would be found
+    if source.broken or _few(source):  # of which all are put in order before those would be found
         return None
     totals = [hashes.persist().agg(F.sum("count")).first() for hashes in suspects.values()]
-    if source.broken or sum(total[0] or 0 for total in totals if total) > FEW:
+    if sum(total[0] or 0 for total in totals if total) > FEW:
         return None
     schema, kept = agreed.schema, (*read.PLACE, NUMBER)
     records = read.rows(spark, source, schema, keep=read.PLACE).selectExpr("*", f"{read.NUMBERING} AS {NUMBER}")

@@ -90,7 +90,7 @@ def both(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> Data
 
 
 def explained(records: DataFrame, schema: TableSchema, required: frozenset[str], other: str) -> DataFrame:
-    """What `both` gave, header lines and blank ones aside: raw cells, place and `_reasons`, which is `other` (SQL) for a valid one."""
+    """What `both` gave, blank lines aside: raw cells, place and `_reasons`, which is `other` (SQL) for a valid row."""
     reasons = f"CASE WHEN {VALID} THEN {other} ELSE {_reasons(schema, required)} END AS _reasons"
     return records.where(f"{shapes.SHAPE} != {shapes.BLANK}").selectExpr(*_as_they_came(schema), *read.PLACE, reasons)
 
