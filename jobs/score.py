@@ -45,11 +45,11 @@ Columns = dict[str, str]
 def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataFrame, Counters, Counters]:
     """A row's whole way from record to line, and what will have counted the records and the lines once those are written.
 
-    `exact` rows settle which of several with one key comes first, or those `repeated` are known; else they all get through.
+    `exact` rows settle which of several with one key comes first; else they all get through.
     """
     schema = agreed.schema
     seen = None
-    scored = None if rows.exact or rows.repeated else direct.score(rows.records, model, agreed.saved)
+    scored = None if rows.exact else direct.score(rows.records, model, agreed.saved)
     if scored is None:  # the model may leave rows out
         seen = rows.counters({}, "valid", {})
         # parted there, as all of it is too much for one method (0009)
@@ -57,8 +57,6 @@ def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataF
         scored = predict.score(validate.good(records, schema, keep=rows.place), model, agreed.saved)
     if rows.exact:
         scored = unique.first_of_each(scored, schema.keys)
-    if rows.repeated:
-        scored = unique.marked(scored, rows.repeated)
     scored = unseen.flagged(scored, model)
     if seen and rows.numbered:
         scored = gaps.watched(scored)
@@ -109,9 +107,9 @@ def write_actions(
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
         if counts[OPEN_QUOTES] and not source.broken:
             rows = prepared(spark, replace(source, broken=read.broken_files(spark, source)), agreed)
-        elif rows.may_repeat(counts) and (suspects := unique.suspects(spark, source, agreed.schema)):
+        elif suspects := rows.suspects(seen, agreed.schema):
             repeated = unique.repeated(spark, source, agreed, model, suspects)
-            rows = prepared(spark, source, agreed, exact=repeated is None, repeated=repeated)
+            rows = prepared(spark, replace(source, repeated=repeated), agreed, exact=repeated is None)
         else:
             return replace(rows, source=source), counts
 
@@ -123,8 +121,8 @@ def write_rejects(
 
     All of them are among the `rest` of the rows, if it is known which those are.
     """
-    keys = agreed.schema.keys if rows.exact or rows.repeated else ()  # else there is proof that none is repeated
-    late = rejects.Late(model, agreed.saved, keys, count, rest, rows.repeated) if model else None
+    keys = agreed.schema.keys if rows.exact else ()  # else there is proof that none is repeated
+    late = rejects.Late(model, agreed.saved, keys, count, rest) if model else None
     found = rejects.find(rows.spark, rows.source, agreed.schema, agreed.needs.required, late)
     counts, by_reason = rejects.write(found, agreed.schema, run.parts(REJECTS), count=count)
     return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), by_reason

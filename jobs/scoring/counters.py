@@ -81,14 +81,19 @@ class Counters:
             sent.reset()
 
     def totals(self) -> dict[str, int]:
-        """What has been counted since, by kind and amount, and observed."""
+        """What has been counted since, by kind and amount."""
         tasks = {task: counts for task, *counts in self._counted()}
         totals = {name: sum(counts[at] for counts in tasks.values()) for at, name in enumerate(self._names)}
         if self._ascending:
             del totals[FIRST], totals[LAST]
             spans = sorted((first, last) for *_, first, last in tasks.values() if last > LEAST)
             totals[SUSPECTS] += sum(last >= first for (_, last), (first, _) in zip(spans, spans[1:]))
-        return {**totals, **(self._observed.get if self._aggregates else {})}
+        return totals
+
+    def observed(self) -> dict[str, Any]:
+        """What the aggregates have come to, by name."""
+        found: dict[str, Any] = self._observed.get
+        return found
 
     def rows(self) -> dict[int, int]:
         """How many rows each task, from 0, has counted since; tasks without rows are left out."""

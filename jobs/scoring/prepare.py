@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Optional
 
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import Layout
+from jobs.contract.table_schema import TableSchema
 from jobs.scoring import aside, read, shapes, splits, unique, validate
 from jobs.scoring.counters import SUSPECTS, Amounts, Counters
 
@@ -20,8 +20,7 @@ class Prepared:
     """`records` of `source` as `validate.judged` gives them, with what is looked at when they are counted.
 
     With `sets_aside` the lines that are no valid rows are set aside. `gathered` are aggregates of all keys, where those are few. With
-    `exact` records have their place besides, so that the first of several with one key can be told; or it is known which are
-    `repeated` (`unique.repeated`).
+    `exact` records have their place besides, so that the first of several with one key can be told.
     """
 
     source: read.Source
@@ -29,7 +28,6 @@ class Prepared:
     sets_aside: bool
     gathered: list[Column]
     exact: bool
-    repeated: Optional[DataFrame]
 
     @property
     def spark(self) -> SparkSession:
@@ -41,9 +39,13 @@ class Prepared:
         """The columns that tell a record's place, as far as it can be told."""
         return read.PLACE if self.exact else (read.ROW_ID,) if self.numbered else ()
 
-    def may_repeat(self, counts: Mapping[str, int]) -> bool:
-        """Whether, as far as what was counted tells, a key may come twice of which that is not known yet."""
-        return not (self.exact or self.repeated) and bool(counts.get(SUSPECTS, 1))
+    def suspects(self, seen: Counters, schema: TableSchema) -> dict[unique.Key, unique.Suspects]:
+        """For each key those of which it is not known yet, and not proven by what was `seen`, that they do not come twice."""
+        if self.exact or self.source.repeated:
+            return {}
+        if self.gathered:
+            return unique.among_gathered(self.spark, seen.observed(), schema)
+        return unique.suspects(self.spark, self.source, schema) if seen.totals().get(SUSPECTS, 1) else {}
 
     @property
     def numbered(self) -> bool:
@@ -87,14 +89,7 @@ def look(
     return prepared(spark, read.source(spark, layouts, parquet, agreed.schema, size=size), agreed)
 
 
-def prepared(
-    spark: SparkSession,
-    source: read.Source,
-    agreed: Agreed,
-    *,
-    exact: bool = False,
-    repeated: Optional[DataFrame] = None,
-) -> Prepared:
+def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact: bool = False) -> Prepared:
     """The records of `source`, with a proof on the way that no key comes twice where one is to be had."""
     # of more files a task reads several, and nobody could tell which of them a line is of
     set_aside = read.one_scan(source) and source.csv_files <= splits.FEW_FILES and not exact
@@ -104,8 +99,10 @@ def prepared(
     parted = not exact and read.by_bytes(source)
     records = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep, parted=parted)
     gathered = list[Column]()
+    if source.repeated:
+        records = unique.marked(records, source.repeated)
     if set_aside:
         records = aside.watched(records)
-    if not (exact or repeated):
+    if not (exact or source.repeated):
         records, gathered = unique.watched(records, source, agreed.schema)
-    return Prepared(source, records, set_aside, gathered, exact, repeated)
+    return Prepared(source, records, set_aside, gathered, exact)

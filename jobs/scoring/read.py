@@ -34,7 +34,7 @@ class Source:
 
     `size` is in bytes as the files lie there. `broken` names the files (as Spark spells them) in which a quoted cell runs over
     a line end. What a first pass has found out, by task: how many `records` there are, the lines that it has set `aside`
-    (`aside.py`), and which records did not come out of the model (`gaps.py`).
+    (`aside.py`), and which records did not come out of the model (`gaps.py`); and the rows that are `repeated` (`unique.repeated`).
     """
 
     csv: Mapping[Layout, list[str]]
@@ -44,6 +44,7 @@ class Source:
     records: Mapping[int, int] = field(default_factory=dict)
     aside: Mapping[int, Any] = field(default_factory=dict)
     gaps: Mapping[int, Any] = field(default_factory=dict)
+    repeated: Optional[DataFrame] = None
 
     @property
     def packed(self) -> bool:

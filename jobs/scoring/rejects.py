@@ -1,6 +1,7 @@
 """The rejected rows as they came, why, and where they stand. Worked out only when rows were rejected."""
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, Optional
 
 from pyspark.ml import PipelineModel
@@ -28,8 +29,7 @@ OBJECTS = "[Ljava.lang.Object;"
 class Late:
     """What is needed to find the rows left out by the model or after it: of `keys` that may be repeated, and about `count` in all.
 
-    All that are rejected are among the `rest` of the rows, and those `repeated` are the later ones of a key, if it is known which
-    those are.
+    All that are rejected are among the `rest` of the rows, if it is known which those are.
     """
 
     model: PipelineModel
@@ -37,7 +37,6 @@ class Late:
     keys: unique.Keys
     count: int
     rest: Optional[DataFrame]
-    repeated: Optional[DataFrame]
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def find(
     those_aside = None if late or not blocks else _among_those_aside(spark, source, schema, required, blocks)
     if those_aside:
         return those_aside
-    rows = _among_the_rest(late.rest, late, schema, required) if late and late.rest else None
+    rows = _among_the_rest(late.rest, source, late, schema, required) if late and late.rest else None
     if not rows:
         rows = _among_all_rows(spark, source, schema, required, late, numbered=bool(blocks))
     return _located(rows, spark, source, blocks)
@@ -132,6 +131,10 @@ def _among_those_aside(
     (layout,) = source.csv
     rows = shapes.split(validate.fenced(placed), layout, schema, read.PLACE).where(f"{shapes.SHAPE} != {shapes.BLANK}")
     found = validate.reasoned(validate.fenced(rows), schema, required)
+    if source.repeated:
+        reason = f"coalesce(nullif({REASONS}, ''), {unique.REPEATED})"
+        known = F.broadcast(source.repeated.select(read.ROW_ID, unique.REPEATED))
+        found = found.join(known, read.ROW_ID, "left").withColumn(REASONS, F.expr(reason))
     return Found(found, places.line_number(blocks, source.records), in_order=True)
 
 
@@ -147,12 +150,16 @@ def _among_all_rows(
     rows = read.rows(spark, source, schema, keep=read.PLACE)
     columns = [_column(name) for name in (*schema.names, *read.PLACE, REASONS)]
     found = validate.rejected(rows, schema, required).select(*columns)
-    if late:
-        # the tasks of one scan give no number twice
-        place = [read.ROW_ID] if numbered else list(read.PLACE)
-        reasons = _late_reasons(rows, schema, required, late, place)
+    # the tasks of one scan give no number twice
+    place = [read.ROW_ID] if numbered else list(read.PLACE)
+    reasons = [_late_reasons(rows, schema, required, late, place)] if late else []
+    if source.repeated:
+        reasons.append(source.repeated.select(*place, F.col(unique.REPEATED).alias(REASONS)))
+    if reasons:
+        all_reasons = reduce(DataFrame.unionAll, reasons)
         # few of them go to where all rows are, and not the other way round
-        again = rows.drop(shapes.SHAPE).join(F.broadcast(reasons) if late.count <= FEW else reasons, place)
+        few = not late or late.count <= FEW
+        again = rows.drop(shapes.SHAPE).join(F.broadcast(all_reasons) if few else all_reasons, place)
         found = found.unionAll(again.select(*columns))
     return found
 
@@ -168,7 +175,7 @@ def _located(found: DataFrame, spark: SparkSession, source: read.Source, blocks:
 
 
 def _among_the_rest(
-    records: DataFrame, late: Late, schema: TableSchema, required: frozenset[str]
+    records: DataFrame, source: read.Source, late: Late, schema: TableSchema, required: frozenset[str]
 ) -> Optional[DataFrame]:
     """The rejected rows of `gaps.rest`, with their place; None if the model cannot be applied to these alone."""
     try:
@@ -178,8 +185,8 @@ def _among_the_rest(
     came_out = scored.select(*read.PLACE, predict.FAULT, F.lit(True).alias(CAME_OUT))
     joined = records.join(came_out, list(read.PLACE), "left")
     fault = predict.FAULT
-    if late.repeated:
-        joined = joined.join(late.repeated, list(read.PLACE), "left")
+    if source.repeated:
+        joined = joined.join(source.repeated, list(read.PLACE), "left")
         fault = f"coalesce({predict.FAULT}, {unique.REPEATED})"
     # one with a category that is new to the model, and nothing else
     rejected = joined.where(f"{fault} IS NOT NULL OR {CAME_OUT} IS NULL")

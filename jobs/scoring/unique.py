@@ -1,6 +1,7 @@
 """No key twice: proven by the keys' order, or else a look for suspects, and the exact choice of the first row among those."""
 
-from typing import Optional
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
 
 from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -11,7 +12,6 @@ from jobs.contract.header import PACKED
 from jobs.contract.table_schema import Field, TableSchema
 from jobs.errors import ModelMismatchError
 from jobs.scoring import predict, read, splits, sql, validate
-from jobs.scoring.counters import SUSPECTS
 
 Key = tuple[str, ...]
 Keys = tuple[Key, ...]
@@ -35,8 +35,8 @@ def _whole_number(schema: TableSchema) -> Optional[Field]:
 def watched(records: DataFrame, source: read.Source, schema: TableSchema) -> tuple[DataFrame, list[Column]]:
     """`records` with the keys that are `WATCHED`, and aggregates of them.
 
-    Few keys are gathered, and an aggregate `SUSPECTS` tells how many come twice. Of more, whole numbers are to be looked at for their
-    order; there is no aggregate. Of others no key is watched: there will be no proof.
+    Few keys are gathered by the aggregates, from which `among_gathered` tells the suspects. Of more, whole numbers are to be looked at
+    for their order; there is no aggregate. Of others no key is watched: there will be no proof.
     """
     key = _whole_number(schema)
     if schema.keys and _few(source):
@@ -55,85 +55,123 @@ def _few(source: read.Source) -> bool:
 
 def _gathered(records: DataFrame, schema: TableSchema) -> tuple[DataFrame, list[Column]]:
     """All keys' hashes come together in the driver, which costs less than a pass of their own when they are few."""
-    names = {f"{WATCHED}_{number}": key for number, key in enumerate(schema.keys)}
+    names = {_watched(number): key for number, key in enumerate(schema.keys)}
     hashes = [
         f"CASE WHEN {validate.VALID} AND {_present(key)} THEN xxhash64({_columns(key)}) END AS {name}"
         for name, key in names.items()
     ]
-    repeated = " + ".join(f"count({name}) - size(collect_set({name}))" for name in names)
-    return records.selectExpr("*", *hashes), [F.expr(repeated).alias(SUSPECTS)]
+    later = [F.expr(f"array_join({_later(f'collect_list({name})')}, ',')").alias(name) for name in names]
+    return records.selectExpr("*", *hashes), later
 
 
-def suspects(spark: SparkSession, source: read.Source, schema: TableSchema) -> dict[Key, DataFrame]:
-    """For each key that more than one record may have its 64-bit `hash`es with the `count` of those: suspicion, no proof.
+def _watched(number: int) -> str:
+    return f"{WATCHED}_{number}"
 
-    Reads the keys alone, once a key, and what is suspected again. What moves between tasks is lists of hashes: a row for each would
-    cost many times more.
+
+def _later(hashes: str) -> str:
+    """SQL: of an array of `hashes` the second, third and so on of each."""
+    in_order = f"sort_array({hashes})"
+    same = "(this, next) -> CASE WHEN this = next THEN this END"
+    return f"array_compact(zip_with({in_order}, slice({in_order}, 2, size({hashes})), {same}))"
+
+
+class Suspects(NamedTuple):
+    """The 64-bit `hash`es of a key that more than one record may have: suspicion, no proof. No more than so many `records` have those."""
+
+    hashes: DataFrame
+    records: int
+
+
+def among_gathered(spark: SparkSession, observed: Mapping[str, Any], schema: TableSchema) -> dict[Key, Suspects]:
+    """For each key those that are suspected to come twice, if any, by what the aggregates have `observed`."""
+    found = dict[Key, Suspects]()
+    for number, key in enumerate(schema.keys):
+        if later := observed[_watched(number)]:
+            each = F.array_distinct(F.split(F.lit(later), ",")).cast("array<bigint>")
+            hashes = spark.range(1).select(F.explode(each).alias("hash"))
+            found[key] = Suspects(hashes, 2 * len(later.split(",")))
+    return found
+
+
+def suspects(spark: SparkSession, source: read.Source, schema: TableSchema) -> dict[Key, Suspects]:
+    """For each key those that are suspected to come twice, if any, kept at hand.
+
+    Reads the keys alone, once a key. What moves between tasks is lists of hashes: a row for each would cost many times more.
     """
-    found = dict[Key, DataFrame]()
+    found = dict[Key, Suspects]()
     with splits.small_tasks(spark, source.size) as tasks:
-        lists = tasks * LISTS_A_PARTITION
         for key in schema.keys:
-            hashes = _hashes(spark, source, schema, key)
-            if some := _suspected(hashes, lists):
-                among = hashes.where(f"pmod(hash, {lists}) IN ({', '.join(map(str, some))})")
-                found[key] = among.groupBy("hash").count().where("count > 1")
+            lists = _suspected(_hashes(spark, source, schema, key), tasks * LISTS_A_PARTITION).persist()
+            (total,) = lists.agg(F.expr("sum(size(twice) + later)")).collect()
+            if total[0]:
+                found[key] = Suspects(lists.select(F.explode("twice").alias("hash")), total[0])
     return found
 
 
 def _hashes(spark: SparkSession, source: read.Source, schema: TableSchema, key: Key) -> DataFrame:
-    fields = [field for field in schema.fields if field.name in key]
-    cells = read.some_cells(spark, source, schema, tuple(field.name for field in fields))
-    typed = cells.selectExpr(*(f"{validate.typed(field, schema)} AS {sql.name(field.name)}" for field in fields))
-    return typed.where(_present(key)).selectExpr(f"xxhash64({_columns(key)}) AS hash")
+    cells = read.some_cells(spark, source, schema, tuple(field.name for field in schema.fields if field.name in key))
+    return cells.selectExpr(f"{_hash(schema, key)} AS hash").where("hash IS NOT NULL")
 
 
-def _suspected(hashes: DataFrame, lists: int) -> list[int]:
-    """Those of so many lists in which a hash comes twice."""
+def _hash(schema: TableSchema, key: Key) -> str:
+    """SQL of a key's hash by its cells as they came; null where one is missing or does not read as its type."""
+    fields = {field.name: field for field in schema.fields}
+    typed = [validate.typed(fields[name], schema) for name in key]
+    present = " AND ".join(f"{value} IS NOT NULL" for value in typed)
+    return f"CASE WHEN {present} THEN xxhash64({', '.join(typed)}) END"
+
+
+def _suspected(hashes: DataFrame, lists: int) -> DataFrame:
+    """Those of so many lists in which a hash comes twice: all that come `twice`, and how many `later` records have those."""
     # first within each task, so that a key that comes a million times does not gather in one list
     place = F.expr(f"shiftleft(pmod(hash, {lists}), {TASK_BITS}) + spark_partition_id()")
-    within = hashes.groupBy(place.alias("place")).agg(F.collect_list("hash").alias("all"))
+    within = hashes.groupBy(place.alias("place")).agg(F.collect_list("hash").alias("hashes"))
     distinct = within.selectExpr(
-        f"shiftright(place, {TASK_BITS}) AS list", "size(all) AS n", "array_distinct(all) AS some"
+        f"shiftright(place, {TASK_BITS}) AS list",
+        "size(hashes) AS n",
+        "array_distinct(hashes) AS some",
+        f"CASE WHEN size(hashes) > size(array_distinct(hashes)) THEN array_distinct({_later('hashes')}) END AS twice",
     )
-    across = distinct.groupBy("list").agg(F.sum("n").alias("n"), F.flatten(F.collect_list("some")).alias("all"))
-    return [row["list"] for row in across.where("n > size(array_distinct(all))").select("list").collect()]
+    across = distinct.groupBy("list").agg(
+        F.sum("n").alias("n"),
+        F.flatten(F.collect_list("some")).alias("hashes"),
+        F.flatten(F.collect_list("twice")).alias("twice"),
+    )
+    later = across.selectExpr("*", "n - size(array_distinct(hashes)) AS later").where("later > 0")
+    return later.selectExpr(f"array_union(twice, {_later('hashes')}) AS twice", "later")
 
 
 def repeated(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, suspects: dict[Key, DataFrame]
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, suspects: dict[Key, Suspects]
 ) -> Optional[DataFrame]:
     """The rows that are not the first of their key: `read.PLACE`, `NUMBER` and `REPEATED`, kept at hand.
 
-    None if all rows are few, or the suspects too many, or if their rows have no number or the model cannot be applied to them alone.
+    None if the suspects are too many, or if their rows have no number or the model cannot be applied to them alone.
     """
-    if source.broken or _few(source):  # of which all are put in order before those would be found
+    if source.broken or sum(records for _, records in suspects.values()) > FEW:
         return None
-    totals = [hashes.persist().agg(F.sum("count")).first() for hashes in suspects.values()]
-    if sum(total[0] or 0 for total in totals if total) > FEW:
-        return None
-    schema, kept = agreed.schema, (*read.PLACE, NUMBER)
+    schema, kept, among = agreed.schema, (*read.PLACE, NUMBER), list[str]()
     records = read.rows(spark, source, schema, keep=read.PLACE).selectExpr("*", f"{read.NUMBERING} AS {NUMBER}")
-    good, among = validate.check(records, schema, agreed.needs.required, keep=kept), list[str]()
-    for key, hashes in suspects.items():
+    for key, (hashes, _) in suspects.items():
         among.append(f"_na_hash_{len(among)}")
-        own = hashes.select(F.col("hash").alias(among[-1]))
-        is_one = F.expr(f"CASE WHEN {_present(key)} THEN xxhash64({_columns(key)}) END = {among[-1]}")
-        good = good.join(F.broadcast(own), is_one, "left")
+        own = F.broadcast(hashes.select(F.col("hash").alias(among[-1])))
+        records = records.join(own, F.expr(f"{_hash(schema, key)} = {among[-1]}"), "left")
     # all of one key come together
-    some = good.where(f"coalesce({', '.join(among)}) IS NOT NULL").drop(*among).repartition(1).persist()
+    some = records.where(f"coalesce({', '.join(among)}) IS NOT NULL").drop(*among).repartition(1)
+    good = validate.check(some, schema, agreed.needs.required, keep=kept).persist()
     try:
-        scored = predict.score(some, model, agreed.saved)
+        scored = predict.score(good, model, agreed.saved)
     except ModelMismatchError:
         return None
     return repeats(scored, schema.keys).where(f"{REPEATED} IS NOT NULL").select(*kept, REPEATED).persist()
 
 
-def marked(scored: DataFrame, repeated: DataFrame) -> DataFrame:
-    """`scored`, in which the fault of those that are `repeated` is that."""
+def marked(records: DataFrame, repeated: DataFrame) -> DataFrame:
+    """`records` as `validate.judged` gives them, of which those that are `repeated` are not valid either."""
     known = F.broadcast(repeated.selectExpr(f"{NUMBER} AS {read.ROW_ID}", REPEATED))
-    fault = f"coalesce({predict.FAULT}, {REPEATED})"
-    return scored.join(known, read.ROW_ID, "left").withColumn(predict.FAULT, F.expr(fault)).drop(REPEATED)
+    joined = records.selectExpr("*", read.NUMBERED).join(known, read.ROW_ID, "left")
+    valid = f"{validate.VALID} AND {REPEATED} IS NULL"
+    return joined.withColumn(validate.VALID, F.expr(valid)).drop(REPEATED, read.ROW_ID)
 
 
 def first_of_each(scored: DataFrame, keys: Keys) -> DataFrame:

@@ -4,14 +4,16 @@ import gzip
 import random
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any, Optional
 
 import pytest
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from jobs.contract import table_schema
 from jobs.handoff import inputs
-from jobs.scoring import read, session, splits, unique, validate
+from jobs.scoring import predict, read, session, splits, unique, validate
 from jobs.scoring.counters import SUSPECTS, Counters
+from tests.support import parquet
 from tests.support.runs import Score
 
 SCHEMA = """{"fields": [{"name": "text", "type": "string"}, {"name": "part", "type": "string"}, {"name": "n", "type": "integer"}],
@@ -107,6 +109,74 @@ def test_whole_numbers_in_order_or_not_are_told_apart_by_every_task(
     assert sorted(int(row["id"]) for row in ended.actions) == sorted(seen)
     assert sorted((Path(row["_source"]).name, int(row["_record"])) for row in ended.rejects) == sorted(later)
     assert len(later) == seed
+
+
+def deliver(folder: Path, spark: Optional[SparkSession]) -> tuple[dict[str, str], dict[tuple[str, int], str]]:
+    """Files with good, bad and repeated rows; with `spark` of two layouts, and one of Parquet.
+
+    Returns the `crim` that the first row of each key has, and the places and reasons of the rows that are rejected.
+    """
+    draw, names = random.Random(5), ("ID", "crim", "zn", "indus")
+    firsts, rejected = dict[str, str](), dict[tuple[str, int], str]()
+    folder.mkdir()
+    for number, name in enumerate(("a.csv", "b.csv", "c.csv", "d.parquet")[: 4 if spark else 3]):
+        rows = [(draw.randrange(3000), draw.choice([number + n / 1000, None, "bad"]), 0.5, n / 10) for n in range(300)]
+        if name.endswith("parquet"):
+            rows = [(key, crim, zn, indus) for key, crim, zn, indus in rows if isinstance(crim, float)]
+        for line, (key, crim, *_) in enumerate(rows, start=1 if name.endswith("parquet") else 2):
+            if isinstance(crim, float) and f"{key}" not in firsts:
+                firsts[f"{key}"] = f"{crim}"
+                continue
+            reasons = {"bad": "type-error:crim", "None": "constraint-error:crim"}
+            rejected[str(folder / name), line] = reasons.get(f"{crim}", "unique-error:ID")
+        if name.endswith("parquet") and spark:
+            columns = "required int32 ID; required double crim; required double zn; required double indus;"
+            parquet.written(spark, folder / name, columns, *(dict(zip(names, row)) for row in rows))
+        else:
+            order = -1 if spark and number == 1 else 1
+            cells = [["" if cell is None else f"{cell}" for cell in row][::order] for row in (names, *rows)]
+            (folder / name).write_text("".join(",".join(row) + "\n" for row in cells))
+    return firsts, rejected
+
+
+@pytest.mark.parametrize("what", ["gathered", "one-layout", "mixed"])
+def test_the_first_row_of_a_key_is_scored_as_all_others_are_and_the_later_ones_are_rejected(
+    what: str, spark: SparkSession, score: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transformed, transform = list[int](), predict.score
+
+    def noted(rows: DataFrame, *given: Any) -> DataFrame:
+        transformed.append(rows.count())
+        return transform(rows, *given)
+
+    monkeypatch.setattr(predict, "score", noted)
+    if what != "gathered":
+        monkeypatch.setattr(splits, "SMALL_BYTES", 0)
+    monkeypatch.setattr(splits, "split_bytes", lambda *_: 2000)
+    firsts, rejected = deliver(tmp_path / "in", spark if what == "mixed" else None)
+    policy = {"actions": [], "otherwise": "keep", "columns": {"ID": "ID", "crim": "crim"}}
+    ended = score(input=tmp_path / "in", policy=policy, max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    assert {row["ID"]: row["crim"] for row in ended.actions} == firsts
+    assert len(ended.actions) == len(firsts)
+    assert {(row["_source"], int(row["_record"])): row["_reasons"] for row in ended.rejects} == rejected
+    # the model was applied by `transform` to the rows of repeated keys only, of which the first ones are published
+    later = sum(reason.startswith("unique") for reason in rejected.values())
+    (some,) = transformed
+    assert later < some < len(firsts)
+
+
+@pytest.mark.parametrize("gathered_below", [0, 1 << 24])
+def test_two_columns_are_one_key_in_whatever_order(
+    gathered_below: int, plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(splits, "SMALL_BYTES", gathered_below)
+    fields = [{"name": "id"}, {"name": "part"}, {"name": "x", "type": "number"}]
+    (tmp_path / "in.csv").write_text("id,part,x\na,b,1\nb,a,2\na,b,3\na,c,4\n")
+    ended = plain(input=tmp_path / "in.csv", schema={"fields": fields, "primaryKey": ["part", "id"]}, max_rejects=1)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {4: "unique-error:part+id"}
+    assert [row["x"] for row in ended.actions] == ["1.0", "2.0", "4.0"]
 
 
 def test_keys_are_looked_at_one_after_the_other_the_primary_key_first(plain: Score, tmp_path: Path) -> None:
