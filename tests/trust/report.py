@@ -23,7 +23,7 @@ Written by `make reliability` from what the tests hold; `make test ARGS=tests/tr
 | deliveries that are refused as a whole, each in one line with its exit code | {refusals} |
 | changes to the input under the run, each after each of three steps | {events} |
 | policies that cannot be run | {policies} |
-| pipelines of common stages, compared with `transform` on the same typed rows | {pipelines} |
+| pipelines of common stages, one of which has all the common predictors, compared with `transform` on the same typed rows | {pipelines} |
 | statements of a `SQLTransformer` that make other rows, each refused | {other_rows} |
 | outputs that lie in an input or that its glob would read, each refused | {overlaps} |
 | steps after which the process is killed (`kill -9`), on a disk; on S3 | {kills}; {s3_kills} |

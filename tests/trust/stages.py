@@ -70,18 +70,35 @@ OTHER_ROWS = {
 }
 
 
-def predictor(stage: Any) -> Callable[[], list[Any]]:
-    """`stage` behind an assembler of both numbers."""
-    return lambda: [vector("x", "z"), stage()]
-
-
-def scaled(stage: Any) -> Callable[[], list[Any]]:
-    """A line over features that `stage` made of the raw ones."""
-    return lambda: [
-        T.VectorAssembler(inputCols=["x", "z"], outputCol="raw"),
-        stage(),
-        R.LinearRegression(labelCol="y"),
-    ]
+def predictors() -> list[Any]:
+    """Scalers beside one another, and behind them the common models, each of which predicts a column of its name."""
+    scalers: dict[str, Any] = {
+        "standard": T.StandardScaler(withMean=True),
+        "min-max": T.MinMaxScaler(),
+        "pca": T.PCA(k=1),
+    }
+    models: dict[str, Any] = {
+        "linear": R.LinearRegression(labelCol="y"),
+        "isotonic": R.IsotonicRegression(labelCol="y"),
+        "tree": R.DecisionTreeRegressor(labelCol="y", maxDepth=2),
+        "gbt": R.GBTRegressor(labelCol="y", maxIter=2, maxDepth=2, seed=1),
+        "k-means": K.KMeans(k=3, seed=1, maxIter=2),
+        "logistic": C.LogisticRegression(labelCol="k", maxIter=3),
+        "forest": C.RandomForestClassifier(labelCol="k", numTrees=3, maxDepth=2, seed=1),
+        "naive-bayes": C.NaiveBayes(labelCol="k"),
+        "perceptron": C.MultilayerPerceptronClassifier(labelCol="k", layers=[2, 3, 2], maxIter=2, seed=1),
+        "linear-svc": C.LinearSVC(labelCol="k", maxIter=2),
+    }
+    lines = {name: R.LinearRegression(labelCol="y", featuresCol=f"{name} features") for name in scalers}
+    for name, scaler in scalers.items():
+        scaler.setInputCol("features").setOutputCol(f"{name} features")
+    for name, model in models.items():
+        for column in ("rawPrediction", "probability"):
+            if model.hasParam(f"{column}Col"):
+                model.set(model.getParam(f"{column}Col"), f"{name} {column}")
+    for name, model in {**models, **lines}.items():
+        model.setPredictionCol(f"{name} prediction")
+    return [vector("x", "z"), *scalers.values(), *lines.values(), *models.values()]
 
 
 PIPELINES: dict[str, Callable[[], list[Any]]] = {
@@ -114,9 +131,6 @@ PIPELINES: dict[str, Callable[[], list[Any]]] = {
         vector("xi", "zi"),
         R.LinearRegression(labelCol="y"),
     ],
-    "standard-scaler": scaled(lambda: T.StandardScaler(inputCol="raw", outputCol="features", withMean=True)),
-    "min-max-scaler": scaled(lambda: T.MinMaxScaler(inputCol="raw", outputCol="features")),
-    "pca": scaled(lambda: T.PCA(k=1, inputCol="raw", outputCol="features")),
     "tokenizer-hashing": lambda: [
         T.Tokenizer(inputCol="t", outputCol="words"),
         T.HashingTF(inputCol="words", outputCol="features", numFeatures=16),
@@ -128,24 +142,13 @@ PIPELINES: dict[str, Callable[[], list[Any]]] = {
         vector("x2", "z"),
         R.LinearRegression(labelCol="y"),
     ],
-    "linear": predictor(lambda: R.LinearRegression(labelCol="y")),
-    "logistic": predictor(lambda: C.LogisticRegression(labelCol="k", maxIter=3)),
-    "tree": predictor(lambda: R.DecisionTreeRegressor(labelCol="y", maxDepth=2)),
-    "forest": predictor(lambda: C.RandomForestClassifier(labelCol="k", numTrees=3, maxDepth=2, seed=1)),
-    "gbt": predictor(lambda: R.GBTRegressor(labelCol="y", maxIter=2, maxDepth=2, seed=1)),
-    "naive-bayes": predictor(lambda: C.NaiveBayes(labelCol="k")),
-    "perceptron": predictor(
-        lambda: C.MultilayerPerceptronClassifier(labelCol="k", layers=[2, 3, 2], maxIter=2, seed=1)
-    ),
-    "linear-svc": predictor(lambda: C.LinearSVC(labelCol="k", maxIter=2)),
+    "predictors": predictors,
     # what these two hold besides stages that run must not be taken for such, which come before others
     "one-vs-rest": lambda: [
         T.Imputer(inputCol="x", outputCol="xi"),
         vector("xi", "z"),
         C.OneVsRest(labelCol="k", classifier=C.LogisticRegression(maxIter=2)),
     ],
-    "k-means": predictor(lambda: K.KMeans(k=3, seed=1, maxIter=2)),
-    "isotonic": lambda: [vector("x"), R.IsotonicRegression(labelCol="y")],
     "cross-validated": lambda: [
         T.Imputer(inputCol="z", outputCol="zi"),
         *validated(T.Imputer(inputCol="x", outputCol="xi"), vector("xi", "zi")),

@@ -56,13 +56,15 @@ def test_scored_as_transform_would_and_every_row_accounted_for(
     path = str(tmp_path / "model")
     fitted = Pipeline(stages=PIPELINES[name]()).fit(training(spark))
     fitted.write().save(path)
-    ended = nights(delivery(tmp_path), model=path, schema=SCHEMA, policy=POLICY)
+    good = [row for row in ROWS if row[0] not in REJECTS[name]]
+    transformed = fitted.transform(spark.createDataFrame(good, TYPES))
+    outputs = [column for column in transformed.columns if column.endswith("prediction")]
+    policy = {**POLICY, "columns": {"ID": "ID", **{output: f"`{output}`" for output in outputs}}}
+    ended = nights(delivery(tmp_path), model=path, schema=SCHEMA, policy=policy)
     assert ended.code == 0, ended.stderr
     assert {int(row["ID"]): row["_reasons"] for row in ended.rejects} == REJECTS[name]
-    good = [row for row in ROWS if row[0] not in REJECTS[name]]
-    typed = spark.createDataFrame(good, TYPES)
-    wanted = fitted.transform(typed).select("ID", "prediction").collect()
-    assert {int(row["ID"]): float(row["prediction"]) for row in ended.actions} == {row[0]: row[1] for row in wanted}
+    published = {int(row["ID"]): [float(row[output]) for output in outputs] for row in ended.actions}
+    assert published == {row["ID"]: [row[output] for output in outputs] for row in transformed.collect()}
     assert len(ended.actions) == len(good)
 
 
