@@ -28,13 +28,14 @@ def generate(
     bad_share: float = 0.0,
     shuffled: bool = False,
     repeated: bool = False,
+    texts: bool = False,
     more: int = 0,
 ) -> Path:
     """`rows` records in `FILES` files below `folder`, once; about 37 bytes each. Returns the folder of the CSV files.
 
     Those with `more` numbers, of some 6 bytes each, have all of their columns checked. Beside the folder lies `schema_of` it.
     Keys ascend from file to file, or `shuffled` stand in no order; powers of ten and what else has no factor `STRIDE` go with that.
-    With `repeated` the first record comes again as the last.
+    With `repeated` the first record comes again as the last. With `texts` the key is a text that goes up by a number, as the other does.
     """
     name = (
         f"{rows}"
@@ -42,6 +43,7 @@ def generate(
         + (f"-bad{bad_share}" if bad_share else "")
         + ("-shuffled" if shuffled else "")
         + ("-repeated" if repeated else "")
+        + ("-texts" if texts else "")
         + (f"-{more}more" if more else "")
     )
     target, names = folder / name, [f"more_{number}" for number in range(more)]
@@ -54,8 +56,9 @@ def generate(
             with (target / "part-0.csv").open() as first, (target / f"part-{FILES - 1}.csv").open("a") as last:
                 last.write(first.readlines(1000)[1])
         (target / "_complete").touch()
-    checked = [{"name": "name"}, *({"name": name, "type": "number"} for name in names)] if more else []
-    schema_of(target).write_text(json.dumps({**SCHEMA, "fields": [*SCHEMA["fields"], *checked]}))
+    checked = [{"name": "name"}, *({"name": name, "type": "number"} for name in names)] if more or texts else []
+    key = {"primaryKey": "name"} if texts else {}
+    schema_of(target).write_text(json.dumps({**SCHEMA, "fields": [*SCHEMA["fields"], *checked], **key}))
     (folder / "policy.json").write_text(json.dumps(POLICY))
     return target
 

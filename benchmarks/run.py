@@ -33,6 +33,7 @@ class Program:
     bad_share: float = 0.0
     shuffled: bool = False
     repeated: bool = False
+    texts: bool = False
     more: int = 0  # columns of numbers besides the five
     model: str = ""  # the contender that fits it; empty: the example's
     one_core: bool = False
@@ -47,6 +48,7 @@ class Program:
             bad_share=self.bad_share,
             shuffled=self.shuffled,
             repeated=self.repeated,
+            texts=self.texts,
             more=self.more,
         )
         model = fitted(self.model, work) if self.model else MODEL
@@ -82,6 +84,7 @@ PAIRS = {
     "quoted": Pair("ours, every text quoted / not quoted", Program(quoted=True), SCORE, "≤ 1.5"),
     "rejects": Pair("ours, 1% of the rows rejected / none", Program(bad_share=0.01), SCORE, "≤ 1.3"),
     "unordered": Pair("ours, keys in no order / ascending", Program(shuffled=True), SCORE),
+    "texts": Pair("ours, keys of texts that count / of whole numbers", Program(texts=True), SCORE),
     "repeated": Pair("ours, one key twice / none", Program(repeated=True), SCORE),
     "wide": Pair("ours / Spark copying two columns, of 14", Program(more=9), Program("copy", more=9)),
     "columns": Pair(f"ours, {SMALL} rows of 30 columns / of 5", Program(rows=SMALL, more=25), Program(rows=SMALL)),

@@ -41,7 +41,8 @@ def bytes_read(spark: SparkSession) -> int:
         pytest.param("string", 1 << 24, "random", 1, id="few-keys"),
         pytest.param("integer", 0, "ascending", 1, id="keys-in-order"),
         pytest.param("integer", 0, "random", 2, id="keys-in-no-order"),
-        pytest.param("string", 0, "ascending", 2, id="texts"),
+        pytest.param("string", 0, "ascending", 1, id="texts-in-order"),
+        pytest.param("string", 0, "random", 2, id="texts-in-no-order"),
     ],
 )
 def test_input_is_read_once_and_if_need_be_its_keys_apart_and_again_only_for_many_rejects(

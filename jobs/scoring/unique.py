@@ -9,9 +9,9 @@ from pyspark.sql import functions as F
 
 from jobs.contract.agreed import Agreed
 from jobs.contract.header import PACKED
-from jobs.contract.table_schema import Field, TableSchema
+from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError
-from jobs.scoring import predict, read, splits, sql, validate
+from jobs.scoring import methods, predict, read, splits, sql, validate
 
 Key = tuple[str, ...]
 Keys = tuple[Key, ...]
@@ -24,28 +24,31 @@ LISTS_A_PARTITION = 16
 TASK_BITS = 24
 # what is looked at when a record is counted
 WATCHED = "_na_watched"
-
-
-def _whole_number(schema: TableSchema) -> Optional[Field]:
-    (first, *others) = schema.keys or ((),)
-    fields = [field for field in schema.fields if field.name in first]
-    return fields[0] if not others and len(fields) == 1 and fields[0].type == "integer" else None
+# what may stand in front of a number that a text goes up by, as in C-000123
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz _-.:/#"
+# SQL of the whole number that is made of a key of a type: where those ascend no two are the same, and so no two keys are. A text without
+# a number gets one all the same
+NUMBERS = {
+    "integer": "CAST({0} AS bigint)",
+    "string": f"CASE WHEN {{0}} IS NOT NULL THEN coalesce(try_cast(trim(LEADING '{LETTERS}' FROM {{0}}) AS bigint), 0) END",
+}
 
 
 def watched(records: DataFrame, source: read.Source, schema: TableSchema) -> tuple[DataFrame, list[Column]]:
     """`records` with the keys that are `WATCHED`, and aggregates of them.
 
-    Few keys are gathered by the aggregates, from which `among_gathered` tells the suspects. Of more, whole numbers are to be looked at
-    for their order; there is no aggregate. Of others no key is watched: there will be no proof.
+    Few keys are gathered by the aggregates, from which `among_gathered` tells the suspects. Of more, whole numbers,
+    or those in texts, are to be looked at for their order; there is no aggregate. Of others no key is watched: there will be no proof.
     """
-    key = _whole_number(schema)
     if schema.keys and _few(source):
         return _gathered(records, schema)
+    key = next((field for field in schema.fields if schema.keys == ((field.name,),) and field.type in NUMBERS), None)
     if not key:
         return records, []
-    return records.withColumn(
-        WATCHED, F.expr(f"CASE WHEN {validate.VALID} THEN CAST({sql.name(key.name)} AS bigint) END")
-    ), []
+    number = NUMBERS[key.type].format(sql.name(key.name))
+    counting = records.withColumn(WATCHED, F.expr(f"CASE WHEN {validate.VALID} THEN {number} END"))
+    # with what is behind it a text is too much for one method (0009)
+    return methods.parted(counting, WATCHED, "0") if key.type == "string" else counting, []
 
 
 def _few(source: read.Source) -> bool:

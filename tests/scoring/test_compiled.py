@@ -26,16 +26,20 @@ COMPILED_BYTES = 8000
 # planning takes as long as the square of it
 MOST_TOGETHER = 10
 EXAMPLE = REPO / "examples/housing"
+PLACE = [f"'file' AS {read.FILE}", f"0L AS {read.BLOCK}", f"0L AS {read.ROW_ID}"]
 
 
-@pytest.mark.parametrize("keys", ["gathered", "in-order"])
+@pytest.mark.parametrize("keys", ["gathered", "in-order", "texts", "repeated"])
 def test_no_method_of_the_example_is_left_to_the_interpreter(
     keys: str, spark: SparkSession, housing_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if keys == "in-order":
+    if keys != "gathered":
         monkeypatch.setattr(splits, "SMALL_BYTES", 0)
-    agreed, rows = example(spark, housing_model)
-    assert (unique.WATCHED in rows.records.columns) is (keys == "in-order")
+    agreed, rows = example(spark, housing_model, "string" if keys == "texts" else "integer")
+    if keys == "repeated":
+        later = spark.range(1).selectExpr(f"id AS {unique.NUMBER}", f"'unique-error:ID' AS {unique.REPEATED}", *PLACE)
+        rows = prepare.prepared(spark, replace(rows.source, repeated=later), agreed)
+    assert (unique.WATCHED in rows.records.columns) is (keys in ("in-order", "texts"))
     lines, seen, _ = score.journey(rows, agreed, predict.load(spark, str(housing_model), agreed.saved))
     lines.write.format("noop").mode("overwrite").save()
     one_pass = replace(rows.source, records=seen.rows(), aside=seen.beside())
@@ -119,9 +123,11 @@ def test_steps_see_the_columns_of_the_one_before_and_of_many_none_sees_more(spar
     assert seen == ([1] * 30 if count == 30 else [1, 3, 5])
 
 
-def example(spark: SparkSession, model: Path) -> tuple[Agreed, prepare.Prepared]:
-    """The example's rows, and its schema and policy, for `model`."""
-    schema = table_schema.parse(SCHEMA.read_text(), str(SCHEMA))
+def example(spark: SparkSession, model: Path, key: str = "integer") -> tuple[Agreed, prepare.Prepared]:
+    """The example's rows, and its schema and policy, for `model`; with another type of `key`."""
+    own = json.loads(SCHEMA.read_text())
+    own["fields"][0]["type"] = key
+    schema = table_schema.parse(json.dumps(own), str(SCHEMA))
     rules = policy.parse((EXAMPLE / "policy.json").read_text(), "policy.json")
     saved = saved_model.parse(inputs.model_metadata(str(model)), str(model))
     needs = preflight.check(saved, schema, where=str(model), running_spark=pyspark.__version__)

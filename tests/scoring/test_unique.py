@@ -1,10 +1,11 @@
 """Two records with one key are suspected wherever they stand and however they are spelled; others are not."""
 
 import gzip
+import json
 import random
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -198,16 +199,30 @@ def test_keys_are_looked_at_one_after_the_other_the_primary_key_first(plain: Sco
         pytest.param([range(0, 100), range(50, 60)], False, id="one-within-another"),
         pytest.param([range(100, 0, -1)], False, id="descending"),
         pytest.param([[*range(0, 50), 49, *range(50, 90)]], False, id="side-by-side"),
+        pytest.param([[f"Kd-{n:05d}" for n in range(50)], ["50", "x60", "061"]], True, id="texts-that-count"),
+        pytest.param([["C9", "C10"], ["C8"]], True, id="texts-that-count-without-zeros"),
+        pytest.param([["a7", "b8", "a8"]], False, id="texts-of-one-number"),
+        pytest.param([["a7", "a07"]], False, id="one-number-with-a-zero"),
+        pytest.param([["anna", "bert"]], False, id="texts-without-a-number"),
+        pytest.param([["a1", "7b", "c2"]], False, id="a-number-in-front"),
+        pytest.param([["a1", "a99999999999999999999", "a2"]], False, id="a-number-too-long"),
+        pytest.param([["a1", "", "a2", ""]], True, id="texts-that-are-missing"),
     ],
 )
 def test_order_is_a_proof_only_where_no_key_can_come_twice(
-    files: list[Iterable[int]], proven: bool, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: list[Iterable[Union[int, str]]],
+    proven: bool,
+    spark: SparkSession,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(splits, "SMALL_BYTES", 0)
     (tmp_path / "in").mkdir()
     for number, keys in enumerate(files):
-        (tmp_path / "in" / f"{number}.csv").write_text("id\n" + "".join(f"{key}\n" for key in keys))
-    schema = table_schema.parse('{"fields": [{"name": "id", "type": "integer"}], "primaryKey": "id"}', "schema")
+        (tmp_path / "in" / f"{number}.csv").write_text("x,id\n" + "".join(f"1,{key}\n" for key in keys))
+    kind = "string" if isinstance(next(iter(files[0])), str) else "integer"
+    fields = [{"name": "id", "type": kind, "constraints": {"unique": True}}, {"name": "x", "type": "integer"}]
+    schema = table_schema.parse(json.dumps({"fields": fields}), "schema")
     found = inputs.find((str(tmp_path / "in"),))
     session.start(app_name="tests", schemes={"file"}, size=found.size, files=len(found.files))
     source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
