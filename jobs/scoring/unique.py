@@ -24,13 +24,13 @@ LISTS_A_PARTITION = 16
 TASK_BITS = 24
 # what is looked at when a record is counted
 WATCHED = "_na_watched"
-# what may stand in front of a number that a text goes up by, as in C-000123
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz _-.:/#"
+# the number that a text goes up by, as in C-000123
+COUNT = "^[^0-9]*+([0-9]{1,18})$"
 # SQL of the whole number that is made of a key of a type: where those ascend no two are the same, and so no two keys are. A text without
-# a number gets one all the same
+# a number gets one all the same, and by no `try_cast`, which throws for each
 NUMBERS = {
     "integer": "CAST({0} AS bigint)",
-    "string": f"CASE WHEN {{0}} IS NOT NULL THEN coalesce(try_cast(trim(LEADING '{LETTERS}' FROM {{0}}) AS bigint), 0) END",
+    "string": f"CASE WHEN {{0}} IS NOT NULL THEN coalesce(CAST(regexp_extract({{0}}, {sql.text(COUNT)}, 1) AS bigint), 0) END",
 }
 
 
@@ -45,7 +45,7 @@ def watched(records: DataFrame, source: read.Source, schema: TableSchema) -> tup
     key = next((field for field in schema.fields if schema.keys == ((field.name,),) and field.type in NUMBERS), None)
     if not key:
         return records, []
-    number = NUMBERS[key.type].format(sql.name(key.name))
+    number = NUMBERS[key.type].replace("{0}", sql.name(key.name))
     counting = records.withColumn(WATCHED, F.expr(f"CASE WHEN {validate.VALID} THEN {number} END"))
     # with what is behind it a text is too much for one method (0009)
     return methods.parted(counting, WATCHED, "0") if key.type == "string" else counting, []
