@@ -26,12 +26,6 @@ TASK_BITS = 24
 WATCHED = "_na_watched"
 # the number that a text goes up by, as in C-000123
 COUNT = "^[^0-9]*+([0-9]{1,18})$"
-# SQL of the whole number that is made of a key of a type: where those ascend no two are the same, and so no two keys are. A text without
-# a number gets one all the same, and by no `try_cast`, which throws for each
-NUMBERS = {
-    "integer": "CAST({0} AS bigint)",
-    "string": f"CASE WHEN {{0}} IS NOT NULL THEN coalesce(CAST(regexp_extract({{0}}, {sql.text(COUNT)}, 1) AS bigint), 0) END",
-}
 
 
 def watched(records: DataFrame, source: read.Source, schema: TableSchema) -> tuple[DataFrame, list[Column]]:
@@ -42,13 +36,24 @@ def watched(records: DataFrame, source: read.Source, schema: TableSchema) -> tup
     """
     if schema.keys and _few(source):
         return _gathered(records, schema)
-    key = next((field for field in schema.fields if schema.keys == ((field.name,),) and field.type in NUMBERS), None)
+    key = next((f for f in schema.fields if schema.keys == ((f.name,),) and f.type in ("integer", "string")), None)
     if not key:
         return records, []
-    number = NUMBERS[key.type].replace("{0}", sql.name(key.name))
+    text, name = key.type == "string", sql.name(key.name)
+    number = _count(name) if text else f"CAST({name} AS bigint)"
     counting = records.withColumn(WATCHED, F.expr(f"CASE WHEN {validate.VALID} THEN {number} END"))
     # with what is behind it a text is too much for one method (0009)
-    return methods.parted(counting, WATCHED, "0") if key.type == "string" else counting, []
+    return methods.parted(counting, WATCHED, "0") if text else counting, []
+
+
+def _count(text: str) -> str:
+    """SQL of a whole number that is made of a text, of every one; null for none.
+
+    Where these ascend no two are the same, and so no two texts are, whatever other text would have the same number.
+    """
+    # not by try_cast, which throws for each text without a number
+    number = f"CAST(regexp_extract({text}, {sql.text(COUNT)}, 1) AS bigint)"
+    return f"CASE WHEN {text} IS NOT NULL THEN coalesce({number}, 0) END"
 
 
 def _few(source: read.Source) -> bool:
@@ -59,10 +64,7 @@ def _few(source: read.Source) -> bool:
 def _gathered(records: DataFrame, schema: TableSchema) -> tuple[DataFrame, list[Column]]:
     """All keys' hashes come together in the driver, which costs less than a pass of their own when they are few."""
     names = {_watched(number): key for number, key in enumerate(schema.keys)}
-    hashes = [
-        f"CASE WHEN {validate.VALID} AND {_present(key)} THEN xxhash64({_columns(key)}) END AS {name}"
-        for name, key in names.items()
-    ]
+    hashes = [f"CASE WHEN {validate.VALID} THEN {_hash(_columns(key))} END AS {name}" for name, key in names.items()]
     later = [F.expr(f"array_join({_later(f'collect_list({name})')}, ',')").alias(name) for name in names]
     return records.selectExpr("*", *hashes), later
 
@@ -112,16 +114,19 @@ def suspects(spark: SparkSession, source: read.Source, schema: TableSchema) -> d
 
 
 def _hashes(spark: SparkSession, source: read.Source, schema: TableSchema, key: Key) -> DataFrame:
-    cells = read.some_cells(spark, source, schema, tuple(field.name for field in schema.fields if field.name in key))
-    return cells.selectExpr(f"{_hash(schema, key)} AS hash").where("hash IS NOT NULL")
+    cells = read.some_cells(spark, source, schema, key)
+    return cells.selectExpr(f"{_hash(_typed(key, schema))} AS hash").where("hash IS NOT NULL")
 
 
-def _hash(schema: TableSchema, key: Key) -> str:
-    """SQL of a key's hash by its cells as they came; null where one is missing or does not read as its type."""
+def _typed(key: Key, schema: TableSchema) -> list[str]:
+    """SQL of a key's values by its cells as they came."""
     fields = {field.name: field for field in schema.fields}
-    typed = [validate.typed(fields[name], schema) for name in key]
-    present = " AND ".join(f"{value} IS NOT NULL" for value in typed)
-    return f"CASE WHEN {present} THEN xxhash64({', '.join(typed)}) END"
+    return [validate.typed(fields[name], schema) for name in key]
+
+
+def _hash(values: list[str]) -> str:
+    """SQL of the hash of a key's `values` (SQL); null where one is missing."""
+    return f"CASE WHEN {_present(values)} THEN xxhash64({', '.join(values)}) END"
 
 
 def _suspected(hashes: DataFrame, lists: int) -> DataFrame:
@@ -158,7 +163,7 @@ def repeated(
     for key, (hashes, _) in suspects.items():
         among.append(f"_na_hash_{len(among)}")
         own = F.broadcast(hashes.select(F.col("hash").alias(among[-1])))
-        records = records.join(own, F.expr(f"{_hash(schema, key)} = {among[-1]}"), "left")
+        records = records.join(own, F.expr(f"{_hash(_typed(key, schema))} = {among[-1]}"), "left")
     # all of one key come together
     some = records.where(f"coalesce({', '.join(among)}) IS NOT NULL").drop(*among).repartition(1)
     good = validate.check(some, schema, agreed.needs.required, keep=kept).persist()
@@ -187,18 +192,19 @@ def repeats(scored: DataFrame, keys: Keys) -> DataFrame:
     flagged = scored.withColumn(REPEATED, F.lit(None).cast("string"))
     for key in keys:
         # a row set aside already, for another key or for what the model made of it, does not stand in the way
-        live = F.col(REPEATED).isNull() & F.col(predict.FAULT).isNull() & F.expr(_present(key))
-        columns = [F.col(sql.name(column)) for column in key]
-        order = Window.partitionBy(*columns, live).orderBy(F.expr(read.FILE_NAME), read.BLOCK, read.ROW_ID)
+        live = F.col(REPEATED).isNull() & F.col(predict.FAULT).isNull() & F.expr(_present(_columns(key)))
+        order = Window.partitionBy(*map(F.col, _columns(key)), live).orderBy(
+            F.expr(read.FILE_NAME), read.BLOCK, read.ROW_ID
+        )
         late = live & (F.row_number().over(order) > 1)
         reason = F.lit("unique-error:" + "+".join(key))
         flagged = flagged.withColumn(REPEATED, F.when(late, reason).otherwise(F.col(REPEATED)))
     return flagged
 
 
-def _present(key: Key) -> str:
-    return "(" + " AND ".join(f"{sql.name(column)} IS NOT NULL" for column in key) + ")"
+def _present(values: list[str]) -> str:
+    return "(" + " AND ".join(f"{value} IS NOT NULL" for value in values) + ")"
 
 
-def _columns(key: Key) -> str:
-    return ", ".join(sql.name(column) for column in key)
+def _columns(key: Key) -> list[str]:
+    return [sql.name(column) for column in key]
