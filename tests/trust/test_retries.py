@@ -21,6 +21,11 @@ STATEMENT = "SELECT *, fragile(x) AS prediction FROM __THIS__"
 POLICY = {**XS_POLICY, "columns": {**XS_POLICY["columns"], "long": "repeat(id, 100)"}}  # type: ignore[dict-item]
 
 
+def key(x: int) -> str:
+    """The key of a row: all of them go down, as those that go up prove that none comes twice."""
+    return f"{ROWS - 1 - x:05d}"
+
+
 @pytest.fixture
 def looked_closer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """Makes a run go on to the exact pass, whose rows meet in an exchange; the path is there once that has begun."""
@@ -78,7 +83,7 @@ def test_a_task_that_dies_after_half_its_work_is_done_again_and_counted_once(
             raise RuntimeError("the machine is gone")
         return x
 
-    text = "id,x\nbad,row\n" + "".join(f"{n:05d},{n}\n" for n in range(ROWS))
+    text = "id,x\nbad,row\n" + "".join(f"{key(x)},{x}\n" for x in range(ROWS))
     (tmp_path / "in.csv").write_text(text)
     ended = fragile(dies_once)(input=tmp_path / "in.csv")
     assert died.exists()
@@ -100,8 +105,8 @@ def test_a_stage_that_runs_again_because_its_output_was_lost_is_counted_once(
 
     # two orders of columns are two tasks; the second ends when what the first has left is gone
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "a.csv").write_text("id,x\nbad,row\n" + "".join(f"{n:05d},{n}\n" for n in range(ROWS // 2)))
-    (tmp_path / "in" / "b.csv").write_text("x,id\n" + "".join(f"{n},{n:05d}\n" for n in range(ROWS // 2, ROWS)))
+    (tmp_path / "in" / "a.csv").write_text("id,x\nbad,row\n" + "".join(f"{key(x)},{x}\n" for x in range(ROWS // 2)))
+    (tmp_path / "in" / "b.csv").write_text("x,id\n" + "".join(f"{x},{key(x)}\n" for x in range(ROWS // 2, ROWS)))
     context: Any = spark.sparkContext
     block_managers = context._jvm.org.apache.spark.SparkEnv.get().blockManager().diskBlockManager().localDirsString()
     folders = [Path(folder) for folder in block_managers]
