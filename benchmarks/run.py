@@ -35,6 +35,8 @@ class Program:
     repeated: bool = False
     texts: bool = False
     more: int = 0  # columns of numbers besides the five
+    kinds: bool = False  # columns of other types, of whose cells a share is empty
+    missing_share: float = 0.0
     model: str = ""  # the contender that fits it; empty: the example's
     one_core: bool = False
 
@@ -50,6 +52,8 @@ class Program:
             repeated=self.repeated,
             texts=self.texts,
             more=self.more,
+            kinds=self.kinds,
+            missing_share=self.missing_share,
         )
         model = fitted(self.model, work) if self.model else MODEL
         target = work / "out"
@@ -87,6 +91,16 @@ PAIRS = {
     "texts": Pair("ours, keys of texts that count / of whole numbers", Program(texts=True), SCORE),
     "repeated": Pair("ours, one key twice / none", Program(repeated=True), SCORE),
     "wide": Pair("ours / Spark copying two columns, of 14", Program(more=9), Program("copy", more=9)),
+    "kinds": Pair(
+        "ours, with an integer, a decimal, a date and a time / Spark copying two columns",
+        Program(kinds=True),
+        Program("copy", kinds=True),
+    ),
+    "missing": Pair(
+        "ours, half of the cells of those four empty / none",
+        Program(kinds=True, missing_share=0.5),
+        Program(kinds=True),
+    ),
     "columns": Pair(f"ours, {SMALL} rows of 30 columns / of 5", Program(rows=SMALL, more=25), Program(rows=SMALL)),
     "left-out": Pair(
         "ours, 1% of the rows left out by the model / none",
