@@ -11,7 +11,7 @@ from jobs.contract.agreed import Agreed
 from jobs.contract.header import PACKED
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError
-from jobs.scoring import methods, predict, read, splits, sql, validate
+from jobs.scoring import casts, methods, predict, read, splits, sql, validate
 
 Key = tuple[str, ...]
 Keys = tuple[Key, ...]
@@ -121,7 +121,7 @@ def _hashes(spark: SparkSession, source: read.Source, schema: TableSchema, key: 
 def _typed(key: Key, schema: TableSchema) -> list[str]:
     """SQL of a key's values by its cells as they came."""
     fields = {field.name: field for field in schema.fields}
-    return [validate.typed(fields[name], schema) for name in key]
+    return [casts.typed(fields[name], schema) for name in key]
 
 
 def _hash(values: list[str]) -> str:

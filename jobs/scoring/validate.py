@@ -3,25 +3,15 @@
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, Optional
+from typing import Any
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring import commas, edges, methods, read, shapes, sql
-from jobs.scoring.calls import Calls
+from jobs.scoring import casts, commas, methods, read, shapes, sql
 
 VALID = "_na_valid"
-# the cell as it came, and whether it is known for a number without the expressions below
-RAW, QUICK = "_na_raw ", "_na_quick "
-# 1 and 1.0 and .5 and 1e-3; Java would also take 1d, 0x1p3 and surrounding control characters
-# (\z, for $ would also match before a line end)
-NUMBER = r"^ *[+-]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)? *\\z"
-INTEGER = r"^ *[+-]?[0-9]+ *\\z"
-DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\\z"
-DATETIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,6})?(Z|[+-][0-9]{2}:?[0-9]{2})?\\z"
-TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')"
 
 
 def check(rows: DataFrame, schema: TableSchema, required: frozenset[str], *, keep: tuple[str, ...] = ()) -> DataFrame:
@@ -45,7 +35,9 @@ def judged(
 
     Where it is `parted` some columns after the other are looked at, each time in a method of their own.
     """
-    groups = methods.groups(schema.fields, methods.CHECKS) if parted else [schema.fields]
+    # the check of a decimal is half as long again as others
+    size = methods.CHECKS - any(map(casts.is_decimal, schema.fields))
+    groups = methods.groups(schema.fields, size) if parted else [schema.fields]
     records = methods.one_by_one(rows, _steps(groups, schema, required))
     return records.selectExpr(*map(sql.name, schema.names), *keep, shapes.SHAPE, VALID)
 
@@ -61,8 +53,8 @@ def _steps(groups: Iterable[Sequence[Field]], schema: TableSchema, required: fro
 
 
 def _looked_at(records: DataFrame, schema: TableSchema, fields: Sequence[Field], fine: str) -> DataFrame:
-    own = {name for field in fields for name in (RAW + field.name, QUICK + field.name, commas.NUMBER + field.name)}
-    typed_beside = _typed_beside_raw(records, schema, fields)
+    own = {kept + field.name for field in fields for kept in (casts.RAW, casts.QUICK, commas.NUMBER)}
+    typed_beside = casts.typed_beside_raw(records, schema, fields)
     others = [sql.name(name) for name in typed_beside.columns if name not in own and name != VALID]
     return typed_beside.selectExpr(*others, f"{fine} AS {VALID}")
 
@@ -79,14 +71,14 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
 
 def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """`read.rows` that are known to be at fault, with their place: the same, as raw cells, with place and `_reasons`."""
-    beside = _typed_beside_raw(bad, schema, schema.fields)
+    beside = casts.typed_beside_raw(bad, schema, schema.fields)
     return beside.selectExpr(*_as_they_came(schema), *read.PLACE, f"{_reasons(schema, required)} AS _reasons")
 
 
 def both(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """All of `rows` with their place, typed as the schema says and beside that as they came, with `shapes.SHAPE` and `VALID`."""
     fine = _fine(shapes.PROPER, schema.fields, schema, required)
-    return _typed_beside_raw(rows, schema, schema.fields).withColumn(VALID, F.expr(fine))
+    return casts.typed_beside_raw(rows, schema, schema.fields).withColumn(VALID, F.expr(fine))
 
 
 def explained(records: DataFrame, schema: TableSchema, required: frozenset[str], other: str) -> DataFrame:
@@ -106,82 +98,19 @@ def _fine(valid: str, fields: Sequence[Field], schema: TableSchema, required: fr
     return " AND ".join([valid, *(f"NOT {fault}" for fault in faults)])
 
 
-def _typed_beside_raw(rows: DataFrame, schema: TableSchema, fields: Sequence[Field]) -> DataFrame:
-    """`rows` with typed values of `fields`, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
-    calls, columns = Calls(rows.sparkSession), dict[str, Column]()
-    for field in fields:
-        cell, read_as = sql.name(field.name), commas.NUMBER + field.name
-        number = sql.name(read_as) if read_as in rows.columns else None
-        columns |= {field.name: F.expr(typed(field, schema, number)), RAW + field.name: F.col(cell)}
-        if number:
-            columns[QUICK + field.name] = F.expr(f"{number} IS NOT NULL")
-        elif _is_binary_number(field):
-            quick = edges.unpadded if field.type == "integer" else edges.plain
-            columns[QUICK + field.name] = quick(calls, cell)
-    return rows.withColumns(columns)
-
-
-def _is_binary_number(field: Field) -> bool:
-    return field.type in ("integer", "number") and not field.spark_type.startswith("decimal")
-
-
 def fenced(frame: DataFrame) -> DataFrame:
     """`frame`, observed: Spark would push a filter on it below the split, copying every expression that it is made of."""
     return frame.observe(f"fence {uuid.uuid4()}", F.count(F.lit(1)).alias("rows"))
 
 
-def _raw(field: Field) -> str:
-    return sql.name(RAW + field.name)
-
-
 def _as_they_came(schema: TableSchema) -> list[str]:
     """The raw cells under their own names."""
-    return [f"{_raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
-
-
-def _missing(cell: str, schema: TableSchema) -> str:
-    values = ", ".join(sql.text(value) for value in schema.missing_values)
-    return f"({cell} IS NULL OR {cell} IN ({values}))" if values else f"({cell} IS NULL)"
-
-
-def typed(field: Field, schema: TableSchema, number: Optional[str] = None) -> str:
-    """SQL: the cell as its type, null where it is missing or does not read as such.
-
-    `number` is SQL for the same where the cell has been read already, and null where it has not.
-    """
-    cell = sql.name(field.name)
-    if field.type == "string":
-        value = cell
-    elif field.type == "boolean":
-        value = f"CASE WHEN {cell} IN {TRUE} THEN true WHEN {cell} IN {FALSE} THEN false END"
-    elif field.spark_type.startswith("decimal"):
-        value = f"CASE WHEN {_fits_decimal(cell, field.spark_type)} THEN try_cast({cell} AS {field.spark_type}) END"
-    else:
-        value = f"try_cast({cell} AS {field.spark_type})"
-        if number:
-            value = f"coalesce({number}, {value})"
-    # the empty cell parses to null by itself; any other missing value might be a fine number, as -999 is
-    if field.type == "string" or set(schema.missing_values) - {""}:
-        return f"CASE WHEN {_missing(cell, schema)} THEN NULL ELSE {value} END"
-    return value
-
-
-def _fits_decimal(cell: str, kind: str) -> str:
-    """SQL that is true only where no digit is beyond the scale, which a cast would round away in silence."""
-    scale = int(kind.rstrip(")").split(",")[1])
-    # without an exponent, or a zero: 0E-10 is how Spark itself writes that
-    simple = f"[^.eE]*(\\\\.[0-9]{{0,{scale}}}0* *)?|[^1-9]*[eE][+-]?0*[0-9]{{1,3}} *"
-    number = f"substring_index(lower({cell}), 'e', 1)"
-    exponent = f"substring_index(concat('x', lower({cell})), 'e', -1)"
-    # digits behind the point, less than none where the last ones in front of it are zeros
-    digits = f"length(replace(rtrim('.0', {number}), '.', '')) + 1 - locate('.', concat({number}, '.'))"
-    # a cast takes minutes for an exponent of millions
-    return f"{cell} RLIKE '^({simple})\\\\z' OR {digits} - tinyint({exponent}) <= {scale}"
+    return [f"{casts.raw(field)} AS {sql.name(field.name)}" for field in schema.fields]
 
 
 def _fault(field: Field, schema: TableSchema, model_needs: bool) -> str:
     """SQL that is true when the cell is at fault, false when not, never null."""
-    missing, wrong = _missing(_raw(field), schema), _wrong(field)
+    missing, wrong = casts.missing(casts.raw(field), schema), _wrong(field)
     if not (field.required or model_needs):
         return f"(NOT {missing} AND {wrong})"
     # of any other type a missing value is null, which does not read as its type
@@ -189,24 +118,7 @@ def _fault(field: Field, schema: TableSchema, model_needs: bool) -> str:
 
 
 def _wrong(field: Field) -> str:
-    return "(" + " OR ".join([_misread(field), *_violations(field)]) + ")"
-
-
-def _misread(field: Field) -> str:
-    """SQL that is true when a cell that is there does not read as its type."""
-    raw, value = _raw(field), sql.name(field.name)
-    if field.type == "string":
-        return f"contains({raw}, '\\uFFFD') OR contains({raw}, '\\0')"
-    quick = sql.name(QUICK + field.name)
-    if field.type == "number" and _is_binary_number(field):
-        finite = f"coalesce(abs({value}) < CAST('Infinity' AS {field.spark_type}), false)"
-        return f"NOT {finite} OR NOT ({quick} OR {raw} RLIKE '{NUMBER}')"
-    if field.type == "boolean":
-        return f"{value} IS NULL"
-    if field.type == "integer":
-        return f"{value} IS NULL OR NOT ({quick} OR {raw} RLIKE '{INTEGER}')"
-    pattern = {"number": NUMBER, "date": DATE, "datetime": DATETIME}[field.type]
-    return f"{value} IS NULL OR NOT {raw} RLIKE '{pattern}'"
+    return "(" + " OR ".join([casts.misread(field), *_violations(field)]) + ")"
 
 
 def _violations(field: Field) -> list[str]:
@@ -242,19 +154,19 @@ def _literal(value: Any, field: Field) -> str:
 def _reason(field: Field, schema: TableSchema, required: frozenset[str]) -> str:
     """SQL for the cell's reason, `code:column`, or null; what cannot be read at all comes first."""
     column = sql.text(":" + field.name)
-    missing = _missing(_raw(field), schema)
+    missing = casts.missing(casts.raw(field), schema)
     empty = f"concat('constraint-error', {column})" if field.required or field.name in required else "NULL"
     unread = "encoding-error" if field.type == "string" else "type-error"
     broken = " OR ".join(_violations(field)) or "false"
     return (
-        f"CASE WHEN {missing} THEN {empty} WHEN {_misread(field)} THEN concat('{unread}', {column}) "
+        f"CASE WHEN {missing} THEN {empty} WHEN {casts.misread(field)} THEN concat('{unread}', {column}) "
         f"WHEN {broken} THEN concat('constraint-error', {column}) END"
     )
 
 
 def _shape_reasons(schema: TableSchema) -> str:
     absent = ", ".join(
-        f"CASE WHEN {_raw(f)} IS NULL THEN {sql.text('missing-cell:' + f.name)} END" for f in schema.fields
+        f"CASE WHEN {casts.raw(f)} IS NULL THEN {sql.text('missing-cell:' + f.name)} END" for f in schema.fields
     )
     short = f"coalesce(nullif(concat_ws(';', {absent}), ''), 'missing-cell')"
     return (
