@@ -80,8 +80,19 @@ KINDS: dict[str, dict[str, Any]] = {
     "number": {"type": "number", "constraints": {"minimum": 0, "maximum": 9, "enum": [*range(9)]}},
     "integer": {"type": "integer", "constraints": {"required": True, "maximum": 9, "enum": [*range(9)]}},
     "string": {"constraints": {"required": True, "pattern": "t.*", "minLength": 1, "maxLength": 9, "enum": ["t", "u"]}},
-    "date": {"type": "date", "constraints": {"minimum": "2020-01-01", "enum": ["2026-01-01"]}},
-    "datetime": {"type": "datetime", "constraints": {"maximum": "2030-01-01T00:00:00"}},
+    "date": {
+        "type": "date",
+        "constraints": {"required": True, "minimum": "2020-01-01", "maximum": "2030-01-01", "enum": ["2026-01-01"]},
+    },
+    "datetime": {
+        "type": "datetime",
+        "constraints": {
+            "required": True,
+            "minimum": "2020-01-01T00:00:00",
+            "maximum": "2030-01-01T00:00:00",
+            "enum": ["2026-01-01T00:00:00"],
+        },
+    },
     "boolean": {"type": "boolean"},
 }
 
