@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from jobs.scoring import read, shapes, splits, validate
 from jobs.scoring.calls import Calls
+from jobs.scoring.chain import Chain
 
 # it is read as a task's heartbeat is sent, in the midst of being filled: a StringBuilder would not bear that
 TEXT, LIST = "java.lang.StringBuffer", "java.util.ArrayList"
@@ -19,9 +20,9 @@ TO_A_TASK = 1 << 20
 
 def watched(records: DataFrame) -> DataFrame:
     """`records` with what is to be set aside as `ASIDE` where they are not valid, else null, instead of their `shapes.LINE`."""
-    numbered = records.selectExpr("*", read.NUMBERED)
+    numbered = Chain(records).also({read.ROW_ID: read.NUMBERING})
     put_by = f"CASE WHEN NOT {validate.VALID} THEN concat({read.ROW_ID}, ',', {shapes.LINE}, '\\n') END"
-    return numbered.withColumn(ASIDE, F.expr(put_by)).drop(shapes.LINE, read.ROW_ID)
+    return numbered.also({ASIDE: put_by}).without([shapes.LINE, read.ROW_ID]).frame()
 
 
 def most(source: read.Source) -> int:

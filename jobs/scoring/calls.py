@@ -1,9 +1,10 @@
 """Columns that call a method of a Java class in generated code: Spark's own means for its typed datasets (docs/decisions/0011)."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cache
+from typing import Any, Union
 
-from py4j.java_gateway import JavaClass
+from py4j.java_gateway import JavaClass, JavaMember
 from pyspark.sql import Column, DataFrame, SparkSession
 
 SPARK_SQL = "org.apache.spark.sql"
@@ -11,10 +12,25 @@ EXPRESSIONS = f"{SPARK_SQL}.catalyst.expressions"
 STRING, UTF8 = "java.lang.String", "org.apache.spark.unsafe.types.UTF8String"
 
 
+class _Remembering(JavaClass):  # type: ignore[misc]  # py4j has no types
+    """A Java class that py4j asks the JVM about once for each method, and not with each call of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        found = super().__getattr__(name)
+        if isinstance(found, JavaMember):
+            setattr(self, name, found)
+        return found
+
+
+@cache
+def _remembered(client: Any, name: str) -> Any:
+    return _Remembering(name, client)
+
+
 def java_class(spark: SparkSession, name: str) -> Any:
     """A Java class by its full name, without py4j's questions to the JVM about each part of it."""
     jvm: Any = spark.sparkContext._jvm
-    return JavaClass(name, jvm._gateway_client)
+    return _remembered(jvm._gateway_client, name)
 
 
 def known(spark: SparkSession, class_name: str) -> bool:
@@ -70,6 +86,15 @@ class Calls:
         session: Any = self._spark
         dataset = self.java(f"{SPARK_SQL}.{'classic.' if self._newer else ''}Dataset")
         return DataFrame(dataset.ofRows(session._jsparkSession, plan), self._spark)
+
+    def projected(self, plan: Any, columns: Sequence[Union[str, Column]]) -> Any:
+        """`plan` with a projection on it, of columns and of those written as SQL; nothing is analysed yet."""
+        texts = [column for column in columns if isinstance(column, str)]
+        if len(texts) == len(columns):  # in one go, as in `arguments`
+            named = self._parser.parsePlan(f"SELECT {', '.join(texts)}").projectList()
+        else:
+            named = self.seq([self.sql(it) if isinstance(it, str) else self.expression(it) for it in columns])
+        return self.java(f"{SPARK_SQL}.catalyst.plans.logical.Project")(named, plan)
 
     def stub(self, plan: Any) -> Any:
         """A plan of no rows that has the columns of `plan`."""
@@ -141,6 +166,14 @@ class Calls:
         if self._newer:
             return Column(self.java(f"{SPARK_SQL}.classic.ExpressionUtils").column(expression))
         return Column(self.java(f"{SPARK_SQL}.Column")(expression))
+
+    def expression(self, column: Column) -> Any:
+        """What `column` is made of."""
+        java: Any = column
+        if self._newer:
+            converter = self.java(f"{SPARK_SQL}.classic.ColumnNodeToExpressionConverter$")
+            return getattr(converter, "MODULE$").apply(java._jc.node())
+        return java._jc.expr()
 
     def _class(self, name: str) -> Any:
         if name not in self._classes:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Optional
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column
 
 from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring import commas, edges, sql
 from jobs.scoring.calls import Calls
+from jobs.scoring.chain import Chain
 
 # the cell as it came, and whether it is known to be of its type's pattern without matching that
 RAW, QUICK = "_na_raw ", "_na_quick "
@@ -24,19 +24,19 @@ QUICKLY = {"integer": edges.whole, "number": edges.plain, "date": edges.day, "da
 TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')"
 
 
-def typed_beside_raw(rows: DataFrame, schema: TableSchema, fields: Sequence[Field]) -> DataFrame:
+def typed_beside_raw(rows: Chain, schema: TableSchema, fields: Sequence[Field]) -> Chain:
     """`rows` with typed values of `fields`, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
-    calls, numbers = Calls(rows.sparkSession), {name for name in rows.columns if name.startswith(commas.NUMBER)}
+    calls, numbers = Calls(rows.session), {name for name in rows.columns if name.startswith(commas.NUMBER)}
     slow = [field for field in fields if commas.NUMBER + field.name not in numbers]
     quick = {QUICK + field.name: _quick(calls, field) for field in slow if field.type in QUICKLY}
-    rows = rows.withColumns(quick) if quick else rows
+    rows = rows.also(quick) if quick else rows
     columns = dict[str, str]()
     for field in fields:
         known = {"quick": sql.name(QUICK + field.name)}
         if field not in slow:
             known = {"quick": "false", "number": sql.name(commas.NUMBER + field.name)}
         columns |= {field.name: typed(field, schema, **known), RAW + field.name: sql.name(field.name)}
-    return rows.withColumns({name: F.expr(text) for name, text in columns.items()})
+    return rows.also(columns)
 
 
 def _quick(calls: Calls, field: Field) -> Column:

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field
 from jobs.scoring import edges, methods, records, sql
 from jobs.scoring.calls import UTF8, Calls, known
+from jobs.scoring.chain import Chain
 
 QUOTE, QUOTE_BYTE = '"', "34Y"
 ARRAYS = "org.apache.commons.lang3.ArrayUtils"
@@ -32,26 +33,26 @@ def looked_for(width: int) -> Iterator[methods.Step]:
     yield partial(_disentangled, width=width)
     for places in methods.groups(range(1, width + 1), STEPS):
         if width > STEPS:
-            yield methods.planned_apart
+            yield methods.on_a_frame(methods.planned_apart)
         yield partial(_with_commas, places=places)
 
 
-def _disentangled(lines: DataFrame, width: int) -> DataFrame:
-    frame = lines.selectExpr("*", "CAST(line AS binary) AS line_bytes")
-    frame = frame.withColumn("quoted", _index(Calls(lines.sparkSession), "line_bytes", QUOTE_BYTE, "0") >= 0)
-    frame = frame.selectExpr("*", f"quoted AND NOT (line RLIKE {sql.text(_untangled(width))}) AS tangled")
-    frame = frame.selectExpr("*", f"CASE WHEN tangled THEN replace(line, {NUL}, {NO_CHARACTER}) ELSE '' END AS whole")
-    joined = f"CASE WHEN tangled THEN array_join({quoted_cells('whole')}, {NUL}) ELSE '' END AS joined"
-    separator = f"CASE WHEN tangled THEN 0Y ELSE {ord(',')}Y END AS separator"
-    the_bytes = "CASE WHEN tangled THEN CAST(joined AS binary) ELSE line_bytes END AS bytes"
-    return frame.selectExpr("*", joined).selectExpr("*", the_bytes, separator)
+def _disentangled(lines: Chain, width: int) -> Chain:
+    quoted = _index(Calls(lines.session), "line_bytes", QUOTE_BYTE, "0") >= 0
+    found = lines.also({"line_bytes": "CAST(line AS binary)"}).also({"quoted": quoted})
+    found = found.also({"tangled": f"quoted AND NOT (line RLIKE {sql.text(_untangled(width))})"})
+    found = found.also({"whole": f"CASE WHEN tangled THEN replace(line, {NUL}, {NO_CHARACTER}) ELSE '' END"})
+    joined = f"CASE WHEN tangled THEN array_join({quoted_cells('whole')}, {NUL}) ELSE '' END"
+    the_bytes = "CASE WHEN tangled THEN CAST(joined AS binary) ELSE line_bytes END"
+    separator = f"CASE WHEN tangled THEN 0Y ELSE {ord(',')}Y END"
+    return found.also({"joined": joined}).also({"bytes": the_bytes, "separator": separator})
 
 
-def _with_commas(frame: DataFrame, places: Sequence[int]) -> DataFrame:
-    calls = Calls(frame.sparkSession)
+def _with_commas(found: Chain, places: Sequence[int]) -> Chain:
+    calls = Calls(found.session)
     for at in places:  # where one is not found the next is looked for from the front again: no harm
-        frame = frame.withColumn(_start(at), _index(calls, "bytes", "separator", _start(at - 1)) + 1)
-    return frame
+        found = found.also({_start(at): _index(calls, "bytes", "separator", _start(at - 1)) + 1})
+    return found
 
 
 def quoted_cells(line: str) -> str:
@@ -71,21 +72,21 @@ def too_many(width: int) -> str:
     return f"{_start(width)} > 0"
 
 
-def cells(found: DataFrame, *, width: int, columns: Sequence[tuple[int, Field]], fine: str) -> DataFrame:
+def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fine: str) -> Chain:
     """`found` with a column `cell` for each place and field, empty but where the line is `fine` (SQL), and with their numbers.
 
     After that no cell before the last of these can be had. Never to be cut out of any other line: a piece might reach beyond its memory.
     """
-    calls = Calls(found.sparkSession)
-    opens = [_index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at, _ in columns]
-    quotes = [(F.col("quoted") & first).cast("int").alias(_quotes(at)) for (at, _), first in zip(columns, opens)]
-    found = found.select("*", *quotes)
-    bare = [F.when(F.expr(fine), _bare(calls, field, at, width)).otherwise("").alias(cell(at)) for at, field in columns]
-    found = found.select("*", *bare)
-    if known(found.sparkSession, TO_DOUBLE):  # Hive's, which a Spark may be built without
-        found = found.select("*", *_numbers(calls, width, columns))
+    calls = Calls(found.session)
+    opens = {at: _index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at, _ in columns}
+    found = found.also({_quotes(at): (F.col("quoted") & first).cast("int") for at, first in opens.items()})
+    found = found.also(
+        {cell(at): F.when(F.expr(fine), _bare(calls, field, at, width)).otherwise("") for at, field in columns}
+    )
+    if known(found.session, TO_DOUBLE):  # Hive's, which a Spark may be built without
+        found = found.also(_numbers(calls, width, columns))
     last = columns[-1][0]
-    return found.drop(*(_start(at) for at in range(1, last + 1)), *(_quotes(at) for at, _ in columns))
+    return found.without([*(_start(at) for at in range(1, last + 1)), *(_quotes(at) for at, _ in columns)])
 
 
 def cell(at: int) -> str:
@@ -93,18 +94,18 @@ def cell(at: int) -> str:
     return f"cell_{at}"
 
 
-def _numbers(calls: Calls, width: int, columns: Sequence[tuple[int, Field]]) -> list[Column]:
+def _numbers(calls: Calls, width: int, columns: Sequence[tuple[int, Field]]) -> dict[str, Column]:
     """The cells of doubles that are digits, with a sign or a point at most, as numbers: columns `NUMBER` and the field's name.
 
     Others, as those with an exponent, are null there. What is read so is what Java reads, bit for bit.
     """
-    numbers = list[Column]()
+    numbers = dict[str, Column]()
     for at, field in columns:
         if field.type == "number" and field.spark_type == "double":
             # it must not see anything else: 1-5 would be 1
             plain = edges.plain(calls, cell(at))
             number = calls.static_of(TO_DOUBLE, "strtod", "double", "bytes", *_inside(at, width))
-            numbers.append(F.when(plain, calls.column(number)).alias(NUMBER + field.name))
+            numbers[NUMBER + field.name] = F.when(plain, calls.column(number))
     return numbers
 
 

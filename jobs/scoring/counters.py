@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.scoring.calls import Calls
+from jobs.scoring.chain import Chain
 
 ARRAY = "java.util.concurrent.atomic.AtomicLongArray"
 ACCUMULATOR = "org.apache.spark.util.CollectionAccumulator"
@@ -71,7 +72,7 @@ class Counters:
             counted.append(F.when(when, self._add(name, amount)).otherwise(True))
         if self._ascending:
             counted.append(F.when(F.col(self._ascending).isNotNull(), self._in_order(self._ascending)).otherwise(True))
-        kinds = frame.withColumn(KIND, F.expr(kind)).withColumn(COUNTED, _all([*counted, *self._more]))
+        kinds = Chain(frame).also({KIND: kind}).also({COUNTED: _all([*counted, *self._more])}).frame()
         # where each of its columns is used twice, a step gets a method of its own: that in which a row spends its time has no room
         return kinds.where(f"{COUNTED} AND {KIND} > 0").drop(KIND, COUNTED)
 

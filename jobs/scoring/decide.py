@@ -10,6 +10,7 @@ from pyspark.sql import types as T
 from jobs.contract.policy import Policy, Rule
 from jobs.scoring import aside, gaps, predict, shapes, sql, unique, unseen, validate
 from jobs.scoring.calls import EXPRESSIONS, STRING, Calls
+from jobs.scoring.chain import Chain
 from jobs.scoring.counters import Amounts
 
 ACTION = "action"
@@ -47,7 +48,7 @@ def actions(scored: DataFrame, policy: Policy, primary_key: tuple[str, ...]) -> 
     cases = " ".join(f"WHEN {condition} THEN {number[action]}" for condition, action in conditions)
     chosen = f"CAST(CASE WHEN NOT ({fine}) THEN NULL {cases} ELSE {otherwise} END AS int)"
     names = " ".join(f"WHEN {at} THEN {sql.text(name)}" for name, at in number.items())
-    return scored.withColumn(CHOSEN, F.expr(chosen)).withColumn(ACTION, F.expr(f"CASE {CHOSEN} {names} END"))
+    return Chain(scored).also({CHOSEN: chosen}).also({ACTION: f"CASE {CHOSEN} {names} END"}).frame()
 
 
 def lines(decided: DataFrame, policy: Policy) -> DataFrame:
@@ -56,7 +57,7 @@ def lines(decided: DataFrame, policy: Policy) -> DataFrame:
     values = decided.select(*published(policy), *tallied)
     kinds = {field.name: field.dataType for field in values.schema.fields}
     floating = [name for name, kind in kinds.items() if isinstance(kind, (T.DoubleType, T.FloatType))]
-    values = values.withColumns({name: _number_text(values, name) for name in floating})
+    texts_of = {name: _number_text(values, name) for name in floating}
     # what the actions are called is known beforehand
     plain = [OUT + name for name, expression in policy.columns.items() if expression == ACTION and _all_plain(policy)]
     cells = [
@@ -66,8 +67,8 @@ def lines(decided: DataFrame, policy: Policy) -> DataFrame:
     texts = [OUT + name for name in policy.columns if isinstance(kinds[OUT + name], T.StringType)]
     texts = [sql.name(text) for text in texts if text not in plain]
     feeds = " + ".join(f"coalesce({_feeds(text)}, 0)" for text in texts)
-    inside = [f"{feeds} AS {FEEDS}"] if feeds else []
-    return values.selectExpr(f"{csv_line(cells)} AS line", *inside, *tallied)
+    inside = {FEEDS: feeds} if feeds else {}
+    return Chain(values).also(texts_of).only(tallied, {"line": csv_line(cells), **inside}).frame()
 
 
 def published(policy: Policy) -> list[Column]:

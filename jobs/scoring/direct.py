@@ -4,16 +4,18 @@ What comes out is what `transform` gives, bit for bit, as it is the same method 
 is the way there, through a row, a vector and back for each stage. A pipeline with any other stage goes through `transform`.
 """
 
+from collections.abc import Mapping
 from typing import Any, Optional
 
 from pyspark.ml import PipelineModel
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
 from jobs.scoring import predict, sql, validate
 from jobs.scoring.calls import Calls
+from jobs.scoring.chain import Chain, SqlOrColumn
 
 ML = "org.apache.spark.ml"
 DOUBLES, VECTOR, VECTORS = "[D", f"{ML}.linalg.Vector", f"{ML}.linalg.Vectors"
@@ -44,25 +46,26 @@ def score(records: DataFrame, model: PipelineModel, saved: SavedModel) -> Option
 
 
 def _outputs(records: DataFrame, model: PipelineModel) -> Optional[DataFrame]:
-    frame, vectors = records, set[str]()
+    kinds = {field.name: field.dataType for field in records.schema.fields}
+    chain, vectors = Chain(records), set[str]()
     for _, java in predict.stages(model):
         kind = java.getClass().getSimpleName()
         if kind == "VectorAssembler":
-            added = _assembled(frame, java, vectors)
+            added = _assembled(java, kinds, vectors)
         elif kind in REGRESSIONS:
-            added = _predicted(frame, java, vectors)
+            added = _predicted(chain.session, java, vectors)
+            kinds[java.getPredictionCol()] = T.DoubleType()
         else:
             return None
-        if added is None or added[0] in frame.columns:
+        if added is None or added[0] in chain.columns:
             return None
-        frame = frame.withColumn(*added)
-    return frame
+        chain = chain.also(dict([added]))
+    return chain.frame()
 
 
-def _assembled(frame: DataFrame, java: Any, vectors: set[str]) -> Optional[tuple[str, Column]]:
+def _assembled(java: Any, kinds: Mapping[str, T.DataType], vectors: set[str]) -> Optional[tuple[str, SqlOrColumn]]:
     """The stage's vector, as an array, if it is made of numbers alone; null where one of them is missing."""
     names, output = list(java.getInputCols()), java.getOutputCol()
-    kinds = {field.name: field.dataType for field in frame.schema.fields}
     if java.getHandleInvalid() == "keep" or len(names) > MOST_FEATURES:
         return None
     if not all(isinstance(kinds.get(name), NUMBERS) for name in names):
@@ -72,15 +75,15 @@ def _assembled(frame: DataFrame, java: Any, vectors: set[str]) -> Optional[tuple
     elements = ", ".join(f"{number} + 0D" for number in numbers)
     there = " AND ".join(f"NOT isnan({number}) AND {number} IS NOT NULL" for number in numbers)
     vectors.add(output)
-    return output, F.expr(f"CASE WHEN {validate.VALID} AND {there} THEN array({elements}) END")
+    return output, f"CASE WHEN {validate.VALID} AND {there} THEN array({elements}) END"
 
 
-def _predicted(frame: DataFrame, java: Any, vectors: set[str]) -> Optional[tuple[str, Column]]:
+def _predicted(spark: SparkSession, java: Any, vectors: set[str]) -> Optional[tuple[str, SqlOrColumn]]:
     """What the regression predicts, if it is of a vector made here."""
     features, output = java.getFeaturesCol(), java.getPredictionCol()
     if features not in vectors or not output or (java.hasParam("leafCol") and java.getLeafCol()):
         return None
-    calls = Calls(frame.sparkSession)
+    calls = Calls(spark)
     vector = calls.object_of(VECTOR)
     numbers = calls.method(calls.sql(sql.name(features)), "toDoubleArray", calls.object_of(DOUBLES))
     # compressed as the assembler does it: sparse and dense vectors are summed up in different ways

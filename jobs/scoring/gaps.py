@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from jobs.contract.table_schema import TableSchema
 from jobs.scoring import aside, places, predict, read, unseen, validate
 from jobs.scoring.calls import Calls
+from jobs.scoring.chain import Chain
 from jobs.scoring.counters import ARRAY, Amounts, Counters
 
 # how many rows are missing in front of one that is fine; less than 0 if it did not come in its order, or in its task
@@ -31,8 +32,8 @@ def watched(scored: DataFrame) -> DataFrame:
     fine = f"{predict.FAULT} IS NULL" + (f" AND NOT {unseen.KEPT}" if unseen.KEPT in scored.columns else "")
     in_task = F.when(F.expr(f"{places.TASK} = spark_partition_id()"), F.expr(places.NUMBER) - expected).otherwise(-1)
     span = f"CASE WHEN {GAP} > 0 THEN concat({read.ROW_ID} - {GAP}, ',', {read.ROW_ID} - 1, '\\n') END"
-    found = scored.withColumn(GAP, F.when(F.expr(fine), in_task))
-    return found.withColumn(aside.ASIDE, F.expr(span)).drop(read.ROW_ID)
+    found = Chain(scored).also({GAP: F.when(F.expr(fine), in_task)})
+    return found.also({aside.ASIDE: span}).without([read.ROW_ID]).frame()
 
 
 def counters(spark: SparkSession, source: read.Source, kinds: dict[str, str], last: str, amounts: Amounts) -> Counters:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.scoring.calls import EXPRESSIONS, Calls, analysed
+from jobs.scoring.chain import Chain
 
 # columns whose cells are found, checked and typed in one method: more of them are parted
 COLUMNS = 6
@@ -16,22 +17,21 @@ CELLS, CHECKS = 6, 3
 # steps for which it does not pay to analyse each by itself
 FEW_STEPS = 6
 Item = TypeVar("Item")
-Step = Callable[[DataFrame], DataFrame]
+
+
+Step = Callable[[Chain], Chain]
 
 
 def one_by_one(frame: DataFrame, steps: Iterable[Step]) -> DataFrame:
-    """`frame` with one of `steps` behind the other, none of which looks at rows. If they are many, Spark analyses each by itself.
-
-    With every projection that is put on a frame it looks through all that the frame is made of.
-    """
+    """`frame` with one of `steps` behind the other, none of which looks at rows. If they are many, Spark analyses each by itself."""
     steps = list(steps)
     if len(steps) <= FEW_STEPS:
-        return reduce(lambda made, step: step(made), steps, frame)
+        return reduce(lambda made, step: step(made), steps, Chain(frame)).frame()
     calls = Calls(frame.sparkSession)
     plan, nodes, made = analysed(frame), list[Any](), frame
     for step in steps:
         stub = calls.stub(analysed(made))
-        made = step(calls.frame(stub))
+        made = step(Chain(calls.frame(stub))).frame()
         nodes += reversed(list(_down_to(stub, analysed(made))))
     for node in nodes:
         plan = node.withNewChildren(calls.seq([plan]))
@@ -64,6 +64,11 @@ def planned_apart(frame: DataFrame) -> DataFrame:
     Planning a step, it looks at all those in front of it, again and again: of a hundred steps it took a quarter of a minute.
     """
     return frame.sample(False, 1.0, 0)
+
+
+def on_a_frame(step: Callable[[DataFrame], DataFrame]) -> Step:
+    """A step that is no projection."""
+    return lambda chain: Chain(step(chain.frame()))
 
 
 def groups(columns: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from jobs.contract.header import Layout
 from jobs.contract.table_schema import TableSchema
 from jobs.scoring import commas, methods, sql
+from jobs.scoring.chain import Chain
 
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
@@ -25,44 +26,42 @@ def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str
     """Each `line` as one of `read.rows`."""
     place = [name for name in keep if name != LINE]
     # apart, so that each line is searched once; never null, as that spares the code after it many a test
-    lines = lines.selectExpr("coalesce(line, '') AS line", *place)
+    apart = {"line": "coalesce(line, '')"}
     # rows that are told apart by their place may be rejected, and are to be shown as they stand in the file
     if layout.width <= commas.MOST_CELLS and not place:
-        return _by_bytes(lines, layout, schema, keep)
-    exact = f"CASE WHEN quoted THEN {commas.quoted_cells('line')} ELSE split(line, ',', -1) END AS cells"
-    found = lines.selectExpr("*", f"{QUOTED} AS quoted")
-    cut = found.selectExpr("*", exact, f"{_kind(layout)} ELSE {OK} END AS kind")
+        return methods.one_by_one(lines, [lambda chain: chain.only([], apart), *_steps(layout, schema, keep)])
+    exact = f"CASE WHEN quoted THEN {commas.quoted_cells('line')} ELSE split(line, ',', -1) END"
+    found = Chain(lines).only(place, apart).also({"quoted": QUOTED})
+    cut = found.also({"cells": exact, "kind": f"{_kind(layout)} ELSE {OK} END"})
     # each quote that opens a cell must also close it
-    kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END AS kind"
+    kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END"
     columns = [F.expr(unquoted(f"cells[{at}]")) for at in layout.positions]
-    return bind(cut.selectExpr(kind, "cells", *place, *_kept(keep)), layout, schema, columns, keep)
+    kinds = cut.only(["cells", *place], {"kind": kind, **_kept(keep)})
+    return bind(kinds.frame(), layout, schema, columns, keep)
 
 
-def _by_bytes(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> DataFrame:
+def _steps(layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> Iterator[methods.Step]:
     """The same by the places of the commas, with `commas.numbers` besides; cells of what is no proper record are empty."""
-    cells = methods.one_by_one(lines, _steps(layout, schema))
-    named = [F.col(commas.cell(at)).alias(name) for at, name in zip(layout.positions, schema.names)]
-    kept = [F.expr(name) for name in (SHAPE, *_kept(keep))]
-    numbers = [F.col(name) for name in cells.columns if name.startswith(commas.NUMBER)]
-    return cells.select(*named, *kept, *numbers)
-
-
-def _steps(layout: Layout, schema: TableSchema) -> Iterator[methods.Step]:
-    """From lines to their cells."""
     wide = layout.width > methods.COLUMNS
     yield from commas.looked_for(layout.width)
     if wide:
-        yield partial(methods.parted, column="quoted", other="false")
+        yield methods.on_a_frame(partial(methods.parted, column="quoted", other="false"))
     shape = (
         f"{_kind(layout)} WHEN NOT {commas.CLOSED} THEN {OPEN_QUOTE} WHEN {commas.too_few(layout.width)} THEN {SHORT} "
-        f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END AS {SHAPE}"
+        f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END"
     )
-    yield lambda found: found.selectExpr("*", shape).drop(*commas.FOUND)
+    yield lambda found: found.also({SHAPE: shape}).without(commas.FOUND)
     in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
     for columns in methods.groups(in_order, methods.CELLS):
         yield partial(commas.cells, width=layout.width, columns=columns, fine=PROPER)
         if wide:
-            yield partial(methods.parted, column=SHAPE, other="0")
+            yield methods.on_a_frame(partial(methods.parted, column=SHAPE, other="0"))
+    named = {name: commas.cell(at) for at, name in zip(layout.positions, schema.names)}
+    yield lambda cells: cells.only([SHAPE, *filter(_is_number, cells.columns)], {**named, **_kept(keep)})
+
+
+def _is_number(column: str) -> bool:
+    return column.startswith(commas.NUMBER)
 
 
 def _kind(layout: Layout) -> str:
@@ -70,8 +69,8 @@ def _kind(layout: Layout) -> str:
     return f"CASE WHEN line = {sql.text(layout.header)} THEN {HEADER} WHEN line = '' THEN {BLANK}"
 
 
-def _kept(keep: tuple[str, ...]) -> list[str]:
-    return [f"line AS {LINE}"] if LINE in keep else []
+def _kept(keep: tuple[str, ...]) -> dict[str, str]:
+    return {LINE: "line"} if LINE in keep else {}
 
 
 def bind(

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field, TableSchema
 from jobs.scoring import casts, commas, methods, read, shapes, sql
+from jobs.scoring.chain import Chain
 
 VALID = "_na_valid"
 
@@ -38,8 +39,8 @@ def judged(
     # the check of a decimal is half as long again as others
     size = methods.CHECKS - any(map(casts.is_decimal, schema.fields))
     groups = methods.groups(schema.fields, size) if parted else [schema.fields]
-    records = methods.one_by_one(rows, _steps(groups, schema, required))
-    return records.selectExpr(*map(sql.name, schema.names), *keep, shapes.SHAPE, VALID)
+    wanted = [*schema.names, *keep, shapes.SHAPE, VALID]
+    return methods.one_by_one(rows, [*_steps(groups, schema, required), lambda records: records.only(wanted)])
 
 
 def _steps(groups: Iterable[Sequence[Field]], schema: TableSchema, required: frozenset[str]) -> Iterator[methods.Step]:
@@ -47,16 +48,14 @@ def _steps(groups: Iterable[Sequence[Field]], schema: TableSchema, required: fro
     valid = shapes.PROPER
     for fields in groups:
         if valid == VALID:
-            yield partial(methods.parted, column=VALID, other="false")
+            yield methods.on_a_frame(partial(methods.parted, column=VALID, other="false"))
         yield partial(_looked_at, schema=schema, fields=fields, fine=_fine(valid, fields, schema, required))
         valid = VALID
 
 
-def _looked_at(records: DataFrame, schema: TableSchema, fields: Sequence[Field], fine: str) -> DataFrame:
+def _looked_at(records: Chain, schema: TableSchema, fields: Sequence[Field], fine: str) -> Chain:
     own = {kept + field.name for field in fields for kept in (casts.RAW, casts.QUICK, commas.NUMBER)}
-    typed_beside = casts.typed_beside_raw(records, schema, fields)
-    others = [sql.name(name) for name in typed_beside.columns if name not in own and name != VALID]
-    return typed_beside.selectExpr(*others, f"{fine} AS {VALID}")
+    return casts.typed_beside_raw(records, schema, fields).also({VALID: fine}).without(own)
 
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
@@ -71,14 +70,14 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
 
 def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """`read.rows` that are known to be at fault, with their place: the same, as raw cells, with place and `_reasons`."""
-    beside = casts.typed_beside_raw(bad, schema, schema.fields)
-    return beside.selectExpr(*_as_they_came(schema), *read.PLACE, f"{_reasons(schema, required)} AS _reasons")
+    beside = casts.typed_beside_raw(Chain(bad), schema, schema.fields)
+    return beside.frame().selectExpr(*_as_they_came(schema), *read.PLACE, f"{_reasons(schema, required)} AS _reasons")
 
 
 def both(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """All of `rows` with their place, typed as the schema says and beside that as they came, with `shapes.SHAPE` and `VALID`."""
     fine = _fine(shapes.PROPER, schema.fields, schema, required)
-    return casts.typed_beside_raw(rows, schema, schema.fields).withColumn(VALID, F.expr(fine))
+    return casts.typed_beside_raw(Chain(rows), schema, schema.fields).also({VALID: fine}).frame()
 
 
 def explained(records: DataFrame, schema: TableSchema, required: frozenset[str], other: str) -> DataFrame:

@@ -129,7 +129,7 @@ def test_steps_see_the_columns_of_the_one_before_and_of_many_none_sees_more(spar
         seen.append(len(java._jdf.queryExecution().analyzed().treeString().splitlines()))
         return frame.selectExpr("id + 1 AS id").where("id > 1")
 
-    ids = methods.one_by_one(spark.range(4), [step] * count).collect()
+    ids = methods.one_by_one(spark.range(4), [methods.on_a_frame(step)] * count).collect()
     assert sorted(row.id for row in ids) == list(range(count + 1, count + 4))
     assert seen == ([1] * 30 if count == 30 else [1, 3, 5])
 
