@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from jobs.contract import table_schema
 from jobs.handoff import inputs
-from jobs.scoring import aside, read, shapes, validate
+from jobs.scoring import aside, read, session, shapes, validate
 from jobs.scoring.counters import Counters
 from tests.conftest import XS
 
@@ -58,6 +58,8 @@ def counted(spark: SparkSession, folder: Path, most: int) -> tuple[read.Source, 
     """What lies in the folder, and what has counted it."""
     schema = table_schema.parse(json.dumps(XS), "schema")
     found = inputs.find((str(folder),))
+    # as a program does; else in tasks of the size that was right for what was read before
+    session.start(app_name="tests", schemes={"file"}, size=found.size)
     source = read.source(spark, found.layouts(schema), [], schema, size=found.size)
     rows = read.rows(spark, source, schema, keep=(shapes.LINE,))
     records = aside.watched(validate.judged(rows, schema, frozenset(), keep=(shapes.LINE,)))
