@@ -26,7 +26,7 @@ TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')
 
 def typed_beside_raw(rows: Chain, schema: TableSchema, fields: Sequence[Field]) -> Chain:
     """`rows` with typed values of `fields`, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
-    calls, numbers = Calls(rows.session), {name for name in rows.columns if name.startswith(commas.NUMBER)}
+    calls, numbers = rows.calls, commas.numbers(rows)
     slow = [field for field in fields if commas.NUMBER + field.name not in numbers]
     quick = {QUICK + field.name: _quick(calls, field) for field in slow if field.type in QUICKLY}
     rows = rows.also(quick) if quick else rows

@@ -20,30 +20,28 @@ class Chain:
 
     def __init__(self, frame: DataFrame) -> None:
         """Of `frame` as it is."""
-        self.session, self.columns, self._plan = frame.sparkSession, frame.columns, analysed(frame)
+        self.session, self.columns = frame.sparkSession, frame.columns
+        self.calls, self._plan = Calls(self.session), analysed(frame)
 
     def also(self, columns: Mapping[str, SqlOrColumn]) -> "Chain":
         """Further columns, by name, or others in the place of those of that name. None is made of another of them."""
-        kept = [name for name in self.columns if name not in columns]
-        return self._select(kept, columns, all_kept=len(kept) == len(self.columns))
-
-    def only(self, kept: Sequence[str], columns: Optional[Mapping[str, SqlOrColumn]] = None) -> "Chain":
-        """Those that are `kept`, by name, and further ones."""
-        return self._select(kept, columns or {}, all_kept=False)
+        return self.only([name for name in self.columns if name not in columns], columns)
 
     def without(self, columns: Iterable[str]) -> "Chain":
         """All but those of the names."""
         gone = set(columns)
         return self.only([name for name in self.columns if name not in gone])
 
+    def only(self, kept: Sequence[str], columns: Optional[Mapping[str, SqlOrColumn]] = None) -> "Chain":
+        """Those that are `kept`, by name, and further ones."""
+        new = columns or {}
+        further = copy(self)
+        further.columns = [*kept, *new]
+        named = [f"{it} AS {sql.name(name)}" if isinstance(it, str) else it.alias(name) for name, it in new.items()]
+        names = ["*"] if kept == self.columns else map(sql.name, kept)
+        further._plan = self.calls.projected(self._plan, [*names, *named])
+        return further
+
     def frame(self) -> DataFrame:
         """All of it, analysed."""
-        return Calls(self.session).frame(self._plan)
-
-    def _select(self, kept: Sequence[str], columns: Mapping[str, SqlOrColumn], *, all_kept: bool) -> "Chain":
-        further = copy(self)
-        further.columns = [*kept, *columns]
-        named = [f"{it} AS {sql.name(name)}" if isinstance(it, str) else it.alias(name) for name, it in columns.items()]
-        names = ["*"] if all_kept else map(sql.name, kept)
-        further._plan = Calls(self.session).projected(self._plan, [*names, *named])
-        return further
+        return self.calls.frame(self._plan)

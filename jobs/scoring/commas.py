@@ -38,7 +38,7 @@ def looked_for(width: int) -> Iterator[methods.Step]:
 
 
 def _disentangled(lines: Chain, width: int) -> Chain:
-    quoted = _index(Calls(lines.session), "line_bytes", QUOTE_BYTE, "0") >= 0
+    quoted = _index(lines.calls, "line_bytes", QUOTE_BYTE, "0") >= 0
     found = lines.also({"line_bytes": "CAST(line AS binary)"}).also({"quoted": quoted})
     found = found.also({"tangled": f"quoted AND NOT (line RLIKE {sql.text(_untangled(width))})"})
     found = found.also({"whole": f"CASE WHEN tangled THEN replace(line, {NUL}, {NO_CHARACTER}) ELSE '' END"})
@@ -49,9 +49,8 @@ def _disentangled(lines: Chain, width: int) -> Chain:
 
 
 def _with_commas(found: Chain, places: Sequence[int]) -> Chain:
-    calls = Calls(found.session)
     for at in places:  # where one is not found the next is looked for from the front again: no harm
-        found = found.also({_start(at): _index(calls, "bytes", "separator", _start(at - 1)) + 1})
+        found = found.also({_start(at): _index(found.calls, "bytes", "separator", _start(at - 1)) + 1})
     return found
 
 
@@ -77,7 +76,7 @@ def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fin
 
     After that no cell before the last of these can be had. Never to be cut out of any other line: a piece might reach beyond its memory.
     """
-    calls = Calls(found.session)
+    calls = found.calls
     opens = {at: _index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at, _ in columns}
     found = found.also({_quotes(at): (F.col("quoted") & first).cast("int") for at, first in opens.items()})
     found = found.also(
@@ -92,6 +91,11 @@ def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fin
 def cell(at: int) -> str:
     """The column of the cell at `at`."""
     return f"cell_{at}"
+
+
+def numbers(found: Chain) -> dict[str, str]:
+    """The columns of numbers that there are beside `cells`, and SQL for each."""
+    return {name: sql.name(name) for name in found.columns if name.startswith(NUMBER)}
 
 
 def _numbers(calls: Calls, width: int, columns: Sequence[tuple[int, Field]]) -> dict[str, Column]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from pyspark.ml import PipelineModel
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -53,13 +53,14 @@ def _outputs(records: DataFrame, model: PipelineModel) -> Optional[DataFrame]:
         if kind == "VectorAssembler":
             added = _assembled(java, kinds, vectors)
         elif kind in REGRESSIONS:
-            added = _predicted(chain.session, java, vectors)
-            kinds[java.getPredictionCol()] = T.DoubleType()
+            added = _predicted(chain.calls, java, vectors)
         else:
             return None
         if added is None or added[0] in chain.columns:
             return None
         chain = chain.also(dict([added]))
+        if kind in REGRESSIONS:
+            kinds[added[0]] = T.DoubleType()
     return chain.frame()
 
 
@@ -78,12 +79,11 @@ def _assembled(java: Any, kinds: Mapping[str, T.DataType], vectors: set[str]) ->
     return output, f"CASE WHEN {validate.VALID} AND {there} THEN array({elements}) END"
 
 
-def _predicted(spark: SparkSession, java: Any, vectors: set[str]) -> Optional[tuple[str, SqlOrColumn]]:
+def _predicted(calls: Calls, java: Any, vectors: set[str]) -> Optional[tuple[str, SqlOrColumn]]:
     """What the regression predicts, if it is of a vector made here."""
     features, output = java.getFeaturesCol(), java.getPredictionCol()
     if features not in vectors or not output or (java.hasParam("leafCol") and java.getLeafCol()):
         return None
-    calls = Calls(spark)
     vector = calls.object_of(VECTOR)
     numbers = calls.method(calls.sql(sql.name(features)), "toDoubleArray", calls.object_of(DOUBLES))
     # compressed as the assembler does it: sparse and dense vectors are summed up in different ways

@@ -17,8 +17,6 @@ CELLS, CHECKS = 6, 3
 # steps for which it does not pay to analyse each by itself
 FEW_STEPS = 6
 Item = TypeVar("Item")
-
-
 Step = Callable[[Chain], Chain]
 
 
