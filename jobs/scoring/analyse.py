@@ -12,7 +12,7 @@ from jobs.contract.agreed import Agreed
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
 from jobs.scoring import decide, guards, kept, predict, read, sql, validate
-from jobs.scoring.calls import Calls, analysed
+from jobs.scoring.calls import analysed, calls_of
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
 BANNED = {
@@ -124,7 +124,7 @@ def _analysed(frame: DataFrame, expression: str, spot: str) -> T.DataType:
         raise ModelMismatchError(
             f"{spot}: {expression!r} makes {len(selected.columns)} columns; write an expression for one"
         )
-    calls = Calls(frame.sparkSession)
+    calls = calls_of(frame.sparkSession)
     if any("Star" in node.getClass().getSimpleName() for node in kept.nodes(calls.seq([calls.sql(expression)]))):
         raise ModelMismatchError(
             f"{spot}: {expression!r}: * would include the job's own columns; name the columns you mean"

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.scoring import read, shapes, splits, validate
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import calls_of
 from jobs.scoring.chain import Chain
 
 # it is read as a task's heartbeat is sent, in the midst of being filled: a StringBuilder would not bear that
@@ -33,12 +33,12 @@ def most(source: read.Source) -> int:
 
 def empty(spark: SparkSession) -> tuple[Any, str]:
     """What a task fills: a Java object and its class."""
-    return Calls(spark).java(TEXT)(), TEXT
+    return calls_of(spark).java(TEXT)(), TEXT
 
 
 def noted(spark: SparkSession, text: tuple[Any, str], most_of_a_task: int) -> Column:
     """Put what is `ASIDE` into the text, while there is room; true."""
-    calls = Calls(spark)
+    calls = calls_of(spark)
     whole = calls.kind("int")
     # one line may be longer than all there is room for
     line = calls.string(calls.sql(f"left({ASIDE}, {most_of_a_task})"))
@@ -50,7 +50,7 @@ def noted(spark: SparkSession, text: tuple[Any, str], most_of_a_task: int) -> Co
 
 def lines(spark: SparkSession, texts: list[Any], most_of_a_task: int) -> Optional[DataFrame]:
     """`line` and `read.ROW_ID` of all that was set aside, in this order; None if that may not be all there was."""
-    calls = Calls(spark)
+    calls = calls_of(spark)
     some, longer = calls.java(LIST)(), None
     for text in texts:
         if text.length() >= most_of_a_task:

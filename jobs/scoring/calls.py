@@ -183,3 +183,9 @@ class Calls:
     def seq(self, items: Sequence[Any]) -> Any:
         """Scala's sequence of `items`."""
         return self._jvm.PythonUtils.toSeq(list(items))
+
+
+@cache
+def calls_of(spark: SparkSession) -> Calls:
+    """The one for columns of frames of `spark`, which is made once: it asks the JVM for a dozen things that it needs."""
+    return Calls(spark)

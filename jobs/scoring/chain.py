@@ -7,7 +7,7 @@ from typing import Optional, Union
 from pyspark.sql import Column, DataFrame
 
 from jobs.scoring import sql
-from jobs.scoring.calls import Calls, analysed
+from jobs.scoring.calls import analysed, calls_of
 
 SqlOrColumn = Union[str, Column]
 
@@ -21,7 +21,7 @@ class Chain:
     def __init__(self, frame: DataFrame) -> None:
         """Of `frame` as it is."""
         self.session, self.columns = frame.sparkSession, frame.columns
-        self.calls, self._plan = Calls(self.session), analysed(frame)
+        self.calls, self._plan = calls_of(self.session), analysed(frame)
 
     def also(self, columns: Mapping[str, SqlOrColumn]) -> "Chain":
         """Further columns, by name, or others in the place of those of that name. None is made of another of them."""

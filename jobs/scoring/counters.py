@@ -4,13 +4,13 @@ An observation, Spark's own means, parts that code where it stands, and takes so
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Optional, Union
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import calls_of
 from jobs.scoring.chain import Chain
 
 ARRAY = "java.util.concurrent.atomic.AtomicLongArray"
@@ -48,7 +48,7 @@ class Counters:
     ) -> None:
         """For frames of `spark`; one object counts at one place of one frame."""
         context: Any = spark.sparkContext
-        self._calls = Calls(spark)
+        self._calls = calls_of(spark)
         self._kinds, self._last, self._amounts = kinds, last, amounts or {}
         self._ascending, order = ascending, (SUSPECTS, FIRST, LAST) if ascending else ()
         self._names = (*kinds, last, *self._amounts, *order)
@@ -91,9 +91,11 @@ class Counters:
             totals[SUSPECTS] += sum(last >= first for (_, last), (first, _) in zip(spans, spans[1:]))
         return totals
 
-    def observed(self) -> dict[str, Any]:
+    def observed(self) -> Mapping[str, Any]:
         """What the aggregates have come to, by name."""
-        found: dict[str, Any] = self._observed.get
+        # Java's own map: a way through it ends in an exception, about whose kind PySpark asks the JVM dozens of times
+        java: Any = self._observed
+        found: Mapping[str, Any] = java._jo.getAsJava()
         return found
 
     def rows(self) -> dict[int, int]:

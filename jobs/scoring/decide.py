@@ -9,7 +9,7 @@ from pyspark.sql import types as T
 
 from jobs.contract.policy import Policy, Rule
 from jobs.scoring import aside, gaps, predict, shapes, sql, unique, unseen, validate
-from jobs.scoring.calls import EXPRESSIONS, STRING, Calls
+from jobs.scoring.calls import EXPRESSIONS, STRING, calls_of
 from jobs.scoring.chain import Chain
 from jobs.scoring.counters import Amounts
 
@@ -106,7 +106,7 @@ def csv_cell(column: str, kind: T.DataType, escape_formulas: bool = False, plain
 
 def _number_text(frame: DataFrame, name: str) -> Column:
     """The floating-point number in the column `name` as the shortest text that reads back as it; empty if there is none."""
-    calls = Calls(frame.sparkSession)
+    calls = calls_of(frame.sparkSession)
     there = calls.java(f"{EXPRESSIONS}.KnownNotNull")(calls.sql(sql.name(name)))
     # Java 19 and later write it so by themselves; earlier ones take twice the time for what may be a digit more (0016)
     written = calls.static(NUMBER_OUTPUT, "toString", calls.object_of(STRING), there, calls.sql("true"))

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import TableSchema
 from jobs.scoring import aside, places, predict, read, unseen, validate
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import calls_of
 from jobs.scoring.chain import Chain
 from jobs.scoring.counters import ARRAY, Amounts, Counters
 
@@ -25,7 +25,7 @@ def watched(scored: DataFrame) -> DataFrame:
 
     Fine is a row of which there is nothing to tell: neither an unusable output nor a category that the model has not seen.
     """
-    calls = Calls(scored.sparkSession)
+    calls = calls_of(scored.sparkSession)
     one = calls.held(calls.java(ARRAY)(1), ARRAY)
     after = calls.sql("0"), calls.sql(f"{places.NUMBER} + 1L")
     expected = calls.column(calls.method(one, "getAndSet", calls.kind("bigint"), *after, lasting=True))

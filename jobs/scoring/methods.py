@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.scoring.calls import EXPRESSIONS, Calls, analysed
+from jobs.scoring.calls import EXPRESSIONS, analysed, calls_of
 from jobs.scoring.chain import Chain
 
 # columns whose cells are found, checked and typed in one method: more of them are parted
@@ -25,7 +25,7 @@ def one_by_one(frame: DataFrame, steps: Iterable[Step]) -> DataFrame:
     steps = list(steps)
     if len(steps) <= FEW_STEPS:
         return reduce(lambda made, step: step(made), steps, Chain(frame)).frame()
-    calls = Calls(frame.sparkSession)
+    calls = calls_of(frame.sparkSession)
     plan, nodes, made = analysed(frame), list[Any](), frame
     for step in steps:
         stub = calls.stub(analysed(made))
@@ -49,7 +49,7 @@ def parted(frame: DataFrame, column: str, other: str) -> DataFrame:
     Spark makes a method of a step in which each of the columns that come into it is used twice. They are, in a condition that never
     holds, which Spark cannot know; if it did, `column` would be `other` (SQL).
     """
-    calls = Calls(frame.sparkSession)
+    calls = calls_of(frame.sparkSession)
     every = calls.columns_of(frame)
     once, twice = (calls.column(calls.java(f"{EXPRESSIONS}.AtLeastNNonNulls")(n, every)) for n in (1, 2))
     never = F.expr("spark_partition_id() < 0") & once & twice

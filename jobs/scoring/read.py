@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
 from jobs.scoring import commas, footers, records, session, shapes, sql
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import calls_of
 
 FILE, BLOCK, ROW_ID = "_na_file", "_na_block", "_na_id"
 PLACE = (FILE, BLOCK, ROW_ID)
@@ -191,6 +191,6 @@ def _as_text(frame: DataFrame, column: str) -> Column:
     if kind == "float":  # widened first, as the model would get it
         return F.expr(f"CAST(CAST({quoted} AS double) AS string) AS {quoted}")
     if kind == "string":  # bytes that are no characters become U+FFFD
-        calls = Calls(frame.sparkSession)
+        calls = calls_of(frame.sparkSession)
         return F.when(F.expr(f"{quoted} IS NOT NULL"), calls.column(calls.text(calls.sql(quoted)))).alias(column)
     return F.expr(f"CAST({quoted} AS string) AS {quoted}")

@@ -13,7 +13,7 @@ from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError
 from jobs.scoring import aside, decide, places, predict, read, shapes, sql, unique, validate
-from jobs.scoring.calls import Calls
+from jobs.scoring.calls import Calls, calls_of
 from jobs.scoring.counters import Counters
 
 REASONS, SOURCE, RECORD = "_reasons", "_source", "_record"
@@ -91,7 +91,7 @@ def lines(found: Found, schema: TableSchema, *, count: int) -> tuple[DataFrame, 
         placed = rejects.repartition(1).sortWithinPartitions(SOURCE, RECORD)
     else:
         placed = rejects.orderBy(SOURCE, RECORD)
-    calls = Calls(found.rows.sparkSession)
+    calls = calls_of(found.rows.sparkSession)
     reasons = calls.java(MULTISET).create()
     beside, more = (reasons, COLLECTION), [_tallied(calls, reasons)]
     seen = Counters(found.rows.sparkSession, {}, "lines", amounts=decide.text_sizes(), beside=beside, more=more)
@@ -111,7 +111,7 @@ def _by_reason(seen: Counters) -> dict[str, int]:
     """How many rows have each reason, the most frequent first."""
     counts = dict[str, int]()
     for reasons in seen.beside().values():
-        for each in reasons.entrySet():
+        for each in reasons.entrySet().toArray():  # a way through the set itself ends in an exception
             reason = each.getElement().toString()
             counts[reason] = counts.get(reason, 0) + each.getCount()
     return dict(sorted(counts.items(), key=lambda reason: (-reason[1], reason[0])))

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
+from py4j.java_gateway import JavaPackage
 from pyspark.sql import SparkSession
 
 from jobs import jvm
@@ -116,6 +117,7 @@ def _answered_here(spark: SparkSession) -> None:
     view: Any = spark.sparkContext._jvm
     for name, in_full in ASKED_OFTEN.items():
         setattr(view, name, java_class(spark, in_full))
+    view.org = JavaPackage("org", view._gateway_client, view._id)
 
 
 def use(spark: SparkSession) -> None:

@@ -12,6 +12,7 @@ from jobs.handoff import inputs
 from jobs.scoring import read, shapes, validate
 from jobs.scoring.calls import java_class
 from jobs.scoring.chain import Chain
+from tests.support.runs import Score
 
 MAKE_A_FRAME = ("text", "select", "selectExpr", "withColumn", "withColumns", "drop", "filter", "where", "ofRows")
 
@@ -67,3 +68,11 @@ def test_the_jvm_is_asked_for_a_method_once(spark: SparkSession, asked: list[lis
         asked.clear()
         java_class(spark, "java.lang.Thread").currentThread()
     assert [question[0] for question in asked if question[0] != "m"] == ["c"]
+
+
+def test_a_night_has_no_name_looked_for_in_every_jar(plain: Score, tmp_path: Path, asked: list[list[str]]) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\nb,bad\n")
+    ended = plain(input=tmp_path / "in.csv", max_rejects=1)
+    assert (ended.code, len(ended.rejects)) == (0, 1), ended.stderr
+    # the first part of a class's name; py4j itself is asked of what kind an exception is
+    assert [question[2] for question in asked if question[:2] == ["r", "u"] and question[2] in ("org", "py4j")] == []

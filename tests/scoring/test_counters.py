@@ -73,7 +73,7 @@ def test_tasks_without_rows_and_aggregates_beside(rows: DataFrame) -> None:
     counters = Counters(rows.sparkSession, {}, "rows", aggregates=[F.max("id").alias("most")])
     write(counters.counting(rows.where("id < 3")))
     assert counters.totals() == {"rows": 3}
-    assert counters.observed() == {"most": 2}
+    assert dict(counters.observed()) == {"most": 2}
 
 
 @pytest.mark.parametrize(
