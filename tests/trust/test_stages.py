@@ -60,9 +60,10 @@ def test_scored_as_transform_would_and_every_row_accounted_for(
         stages.append(stage.fit(rows) if isinstance(stage, Estimator) else stage)
         # no stage is made of a prediction, and Spark 4.0 cannot send a classifier to its tasks before it was saved
         rows = rows if stages[-1].hasParam("predictionCol") else stages[-1].transform(rows)
-    PipelineModel(stages).write().save(path)
+    fitted = PipelineModel(stages)
+    fitted.write().save(path)
     good = [row for row in ROWS if row[0] not in REJECTS[name]]
-    transformed = PipelineModel.load(path).transform(spark.createDataFrame(good, TYPES))
+    transformed = fitted.transform(spark.createDataFrame(good, TYPES))
     outputs = [column for column in transformed.columns if column.endswith("prediction")]
     policy = {**POLICY, "columns": {"ID": "ID", **{output: f"`{output}`" for output in outputs}}}
     ended = nights(delivery(tmp_path), model=path, schema=SCHEMA, policy=policy)
