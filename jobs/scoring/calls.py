@@ -33,16 +33,6 @@ def java_class(spark: SparkSession, name: str) -> Any:
     return _remembered(jvm._gateway_client, name)
 
 
-def known(spark: SparkSession, class_name: str) -> bool:
-    """Whether Spark's class path has the class."""
-    loader = java_class(spark, "java.lang.Thread").currentThread().getContextClassLoader()
-    try:
-        java_class(spark, "java.lang.Class").forName(class_name, False, loader)
-    except Exception:  # py4j wraps ClassNotFoundException
-        return False
-    return True
-
-
 def analysed(frame: DataFrame) -> Any:
     """The frame's plan as Spark has analysed it."""
     java: Any = frame
@@ -68,6 +58,14 @@ class Calls:
     def java(self, name: str) -> Any:
         """A Java class by its full name."""
         return java_class(self._spark, name)
+
+    def known(self, class_name: str) -> bool:
+        """Whether Spark's class path has the class."""
+        try:
+            self._class(class_name)
+        except Exception:  # py4j wraps ClassNotFoundException
+            return False
+        return True
 
     def sql(self, text: str) -> Any:
         """An expression written as SQL."""

@@ -20,8 +20,7 @@ class Chain:
 
     def __init__(self, frame: DataFrame) -> None:
         """Of `frame` as it is."""
-        self.session, self.columns = frame.sparkSession, frame.columns
-        self.calls, self._plan = calls_of(self.session), analysed(frame)
+        self.calls, self.columns, self._plan = calls_of(frame.sparkSession), frame.columns, analysed(frame)
 
     def also(self, columns: Mapping[str, SqlOrColumn]) -> "Chain":
         """Further columns, by name, or others in the place of those of that name. None is made of another of them."""

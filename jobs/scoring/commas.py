@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field
 from jobs.scoring import edges, methods, records, sql
-from jobs.scoring.calls import UTF8, Calls, known
+from jobs.scoring.calls import UTF8, Calls
 from jobs.scoring.chain import Chain
 
 QUOTE, QUOTE_BYTE = '"', "34Y"
@@ -82,7 +82,7 @@ def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fin
     found = found.also(
         {cell(at): F.when(F.expr(fine), _bare(calls, field, at, width)).otherwise("") for at, field in columns}
     )
-    if known(found.session, TO_DOUBLE):  # Hive's, which a Spark may be built without
+    if calls.known(TO_DOUBLE):  # Hive's, which a Spark may be built without
         found = found.also(_numbers(calls, width, columns))
     last = columns[-1][0]
     return found.without([*(_start(at) for at in range(1, last + 1)), *(_quotes(at) for at, _ in columns)])

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from jobs import jvm
 from jobs.scoring import splits
-from jobs.scoring.calls import java_class, known
+from jobs.scoring.calls import calls_of, java_class
 
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 PATIENCE_SECONDS = 15.0
@@ -107,7 +107,7 @@ def start(
     accumulators.handle_error = lambda *_: None
     if schemes & {"s3", "s3a"}:
         _bound_patience(spark)
-        if known(spark, MAGIC_COMMITTER):  # on EMR the platform's own serves
+        if calls_of(spark).known(MAGIC_COMMITTER):  # on EMR the platform's own serves
             spark.conf.set("spark.sql.sources.commitProtocolClass", MAGIC_COMMITTER)
     return spark
 

@@ -70,9 +70,11 @@ def test_the_jvm_is_asked_for_a_method_once(spark: SparkSession, asked: list[lis
     assert [question[0] for question in asked if question[0] != "m"] == ["c"]
 
 
-def test_a_night_has_no_name_looked_for_in_every_jar(plain: Score, tmp_path: Path, asked: list[list[str]]) -> None:
+def test_a_night_asks_neither_for_org_nor_of_what_kind_an_exception_is(
+    plain: Score, tmp_path: Path, asked: list[list[str]]
+) -> None:
     (tmp_path / "in.csv").write_text("id,x\na,1\nb,bad\n")
     ended = plain(input=tmp_path / "in.csv", max_rejects=1)
     assert (ended.code, len(ended.rejects)) == (0, 1), ended.stderr
-    # the first part of a class's name; py4j itself is asked of what kind an exception is
+    # as PySpark does by the first part of a class's name, and by py4j's own for an exception
     assert [question[2] for question in asked if question[:2] == ["r", "u"] and question[2] in ("org", "py4j")] == []
