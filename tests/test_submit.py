@@ -9,7 +9,7 @@ from subprocess import PIPE, run
 
 import pytest
 
-from tests.support.runs import REPO, environment, environment_of_spark, finished, start
+from tests.support.runs import REPO, SPARK, environment, environment_of_spark, finished, start
 
 
 def told_by(path: Path) -> Path:
@@ -67,10 +67,13 @@ def test_what_s3_needs_is_there_however_its_uri_is_written(
 ) -> None:
     (tmp_path / "night.json").write_text(config)
     monkeypatch.chdir(tmp_path)
-    env = environment(PYSPARK_PYTHON=str(told_by(tmp_path / "python")), NIGHTLY_ARCHIVE_TO="none is made")
+    python = told_by(tmp_path / "python")
+    python.write_text(python.read_text().replace("$PYSPARK_SUBMIT_ARGS", "$SPARK_DIST_CLASSPATH"))
+    env = environment(PYSPARK_PYTHON=str(python), NIGHTLY_ARCHIVE_TO="none is made", SPARK_DIST_CLASSPATH="/own/*")
     ended = finished(start("train", *given, env=env), Path())
     assert ended.code == 0, ended.stderr
-    assert ("spark.driver.extraClassPath=" in ended.stdout.splitlines()[-1]) == wanted
+    jars = f":{REPO}/.jars/spark-{SPARK}/*" if wanted else ""
+    assert ended.stdout.splitlines()[-1] == f"spark: /own/*{jars}"
 
 
 def test_a_spark_home_without_spark_is_told(tmp_path: Path) -> None:
