@@ -159,8 +159,8 @@ def s3(s3_server: S3) -> S3:
     client = s3_server.client()
     for bucket in ("data", "staging", "logs"):
         client.create_bucket(Bucket=bucket)
-        for key in s3_server.keys(bucket):
-            client.delete_object(Bucket=bucket, Key=key)
+        if old := [{"Key": key} for key in s3_server.keys(bucket)]:
+            client.delete_objects(Bucket=bucket, Delete={"Objects": old})
     save_model(s3_server)
     s3_server.puts.clear()
     s3_server.denies = lambda key: False
