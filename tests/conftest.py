@@ -71,9 +71,11 @@ def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
     compiler = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
     # what lives through a test is small, and so is the machine: the heap is collected by the thread that fills it
     memory = "-XX:+UseSerialGC -XX:InitialHeapSize=1g -XX:NewSize=256m"
-    # as behind ./submit.sh: a fifth less of a start's work; passed over in silence where there is none, or it does not fit
-    archive = f"-XX:SharedArchiveFile={REPO}/{environment_of_spark()}/classes.jsa"
-    options = f"{compiler} {memory} {archive} -Xlog:disable -Xlog:all=error:stderr"
+    options = f"{compiler} {memory} -Xlog:disable -Xlog:all=error:stderr"
+    archive = REPO / environment_of_spark() / "classes.jsa"
+    # as ./submit.sh does; named in vain, the JVM would go without its own
+    if archive.exists() and archive.stat().st_size:
+        options += f" -XX:SharedArchiveFile={archive}"
     settings = {
         "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties" {options}',
         "spark.ui.enabled": "false",
