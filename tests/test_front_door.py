@@ -13,12 +13,13 @@ from pathlib import Path
 from subprocess import DEVNULL, Popen, run
 from typing import Any
 
+import pyspark
 import pytest
 
 from jobs import ahead
 from tests.emr.cloud.machines import java
 from tests.support import models
-from tests.support.runs import REPO, Ended, Score, environment, environment_of_spark, finished, start
+from tests.support.runs import REPO, SPARK, Ended, Score, environment, environment_of_spark, finished, start
 
 FIVE = "id,x\n" + "".join(f"{n},{n}\n" for n in range(5))
 
@@ -209,6 +210,20 @@ def test_a_recording_of_the_jvm_may_be_asked_for(plain: Score, tmp_path: Path) -
     ended = submitted(plain, input=tmp_path / "in.csv", spark=spark)
     assert ended.code == 0, ended.stderr
     assert (tmp_path / "run.jfr").stat().st_size > 0
+
+
+@pytest.mark.skipif(SPARK != "3.5", reason="there is an archive of classes for Spark 3.5 only")
+def test_the_archive_of_classes_fits_with_the_jars_of_s3_behind_sparks_too() -> None:
+    finished(start("train", "--help"), Path())  # makes it, if there is none yet
+    of_spark = Path(pyspark.__file__).parent
+    classes = f"{of_spark}/conf:{of_spark}/jars/*:{REPO}/.jars/spark-{SPARK}/*"
+    archive = REPO / environment_of_spark() / "classes.jsa"
+    if not archive.stat().st_size:
+        pytest.skip("this Java can make no archive of classes")
+    told = ["-cp", classes, f"-XX:SharedArchiveFile={archive}", "-Xlog:class+load"]
+    command = [java(), *told, "org.apache.spark.deploy.SparkSubmit", "--version"]
+    said = run(command, capture_output=True, text=True, check=True).stdout
+    assert "org.apache.spark.deploy.SparkSubmit source: shared objects file (top)" in said
 
 
 def test_the_jvm_understands_what_its_compilers_are_told() -> None:
