@@ -15,8 +15,8 @@ Written by `make reliability` from what the tests hold; `make test ARGS=tests/tr
 
 | what | how many |
 | --- | --- |
-| files of the corpus: shapes, layouts, texts, numbers, records over several lines, all but layouts on S3 too; extremes | {corpus} |
-| files of typed cells: integers, decimals, dates, times, flags, constraints | {typed} |
+| files of the corpus: shapes, layouts, texts, numbers, records over several lines; on a disk and on S3; extremes, on a disk | {corpus} |
+| files of typed cells: integers, decimals, dates, times, flags, constraints; on a disk and on S3 | {typed} |
 | the longest cell, in MB; the most columns; the most files of one delivery, on a disk | {longest}; {widest:,}; {most:,} |
 | rows in them that have to be published, each number and text compared with the oracle's | {published} |
 | rows in them that have to be rejected, each with its line and reason compared | {rejected} |
@@ -40,7 +40,7 @@ Two of the kills on a disk and two on S3 are of whole processes; in the others t
 Speculative copies of tasks are not tested: the job switches them off.
 
 CI runs all of it on Spark 3.5. On 4.0 CI runs reading, scoring and the hand-off to S3, without the
-tests of keys, budgets, gaps, unseen categories and the size of methods; those, and pipelines of common stages,
+tests of keys, budgets, gaps and unseen categories; those, and pipelines of common stages,
 were run there by `make test SPARK=4.0`, and before the row's way was made one method faults, kills, denied requests,
 security, retried tasks, the corpus and typed cells.
 

@@ -4,16 +4,16 @@ import pytest
 
 from tests.support.runs import Ended
 from tests.trust import oracle, typed
-from tests.trust.conftest import Night, write
+from tests.trust.conftest import Delivered, write
 from tests.trust.corpus import Case
 
 CASES = typed.cases()
 
 
 @pytest.fixture(scope="module")
-def ended(nights: Night, tmp_path_factory: pytest.TempPathFactory) -> Ended:
+def ended(delivered: Delivered, tmp_path_factory: pytest.TempPathFactory) -> Ended:
     """One run over a folder that holds all cases."""
-    return nights(write(CASES, tmp_path_factory.mktemp("typed")), schema=typed.SCHEMA, policy=typed.POLICY)
+    return delivered(write(CASES, tmp_path_factory.mktemp("typed")), schema=typed.SCHEMA, policy=typed.POLICY)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
