@@ -16,12 +16,11 @@ from pyspark.sql import SparkSession
 from jobs import train
 from jobs.scoring import session
 from tests.support import models, serving
-from tests.support.runs import HOUSING, PLAIN_POLICY, REPO, SCHEMA, SPARK, Score, environment_of_spark
+from tests.support.runs import ARCHIVE, HOUSING, PLAIN_POLICY, REPO, S3_JARS, SCHEMA, SPARK, Score
 from tests.support.serving import Store
 
 # programs that are started shall buffer what they say, as they do for a user
 os.environ.pop("PYTHONUNBUFFERED", None)
-JARS = REPO / ".jars" / f"spark-{SPARK}"
 # the files that take longest: begun first, so that at the end no worker is left alone with one of them
 LONGEST = [
     "test_stages",
@@ -66,18 +65,15 @@ def store(store_process: Store, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.fixture(scope="session")
 def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """The one Spark of this process, as the programs start it, able to reach the S3 server too."""
-    assert (JARS / ".complete").exists(), f"no S3 jars in {JARS}: run make setup (SPARK={SPARK})"
+    assert (S3_JARS / ".complete").exists(), f"no S3 jars in {S3_JARS}: run make setup (SPARK={SPARK})"
     # a process of many runs needs more room for compiled code than the JVM gives it without its second compiler
     compiler = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
     # what lives through a test is small, and so is the machine: the heap is collected by the thread that fills it
     memory = "-XX:+UseSerialGC -XX:InitialHeapSize=1g -XX:NewSize=256m"
-    options = f"{compiler} {memory} -Xlog:disable -Xlog:all=error:stderr"
-    archive = REPO / environment_of_spark() / "classes.jsa"
     # as ./submit.sh does; named in vain, the JVM would go without its own
-    if archive.exists() and archive.stat().st_size:
-        options += f" -XX:SharedArchiveFile={archive}"
+    archive = f"-XX:SharedArchiveFile={ARCHIVE}" if ARCHIVE.exists() and ARCHIVE.stat().st_size else ""
     settings = {
-        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties" {options}',
+        "spark.driver.extraJavaOptions": f'"-Dlog4j2.configurationFile=file:{REPO}/jobs/log4j2.properties" {compiler} {memory} {archive}',
         "spark.ui.enabled": "false",
         "spark.driver.memory": "1g",
         "spark.driver.host": "127.0.0.1",
@@ -88,7 +84,7 @@ def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
     # a task that fails is tried again, as on a cluster
     submit = {"PYSPARK_SUBMIT_ARGS": f"--master 'local[2,4]' {conf} pyspark-shell", "PYSPARK_PYTHON": sys.executable}
     # the workers import the project as they do behind ./submit.sh
-    paths = {"SPARK_DIST_CLASSPATH": f"{JARS}/*", "PYTHONPATH": str(REPO)}
+    paths = {"SPARK_DIST_CLASSPATH": f"{S3_JARS}/*", "PYTHONPATH": str(REPO)}
     with mock.patch.dict(os.environ, {**store_process.env, **submit, **paths}):
         started = session.start(app_name="tests", schemes={"s3"})
     started.sparkContext.setLogLevel("ERROR")

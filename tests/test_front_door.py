@@ -19,8 +19,9 @@ import pytest
 from jobs import ahead
 from tests.emr.cloud.machines import java
 from tests.support import models
-from tests.support.runs import REPO, SPARK, Ended, Score, environment, environment_of_spark, finished, start
+from tests.support.runs import ARCHIVE, REPO, S3_JARS, SPARK, VENV, Ended, Score, environment, finished, start
 
+OWN_SPARK = Path(pyspark.__file__).parent
 FIVE = "id,x\n" + "".join(f"{n},{n}\n" for n in range(5))
 
 
@@ -215,12 +216,10 @@ def test_a_recording_of_the_jvm_may_be_asked_for(plain: Score, tmp_path: Path) -
 @pytest.mark.skipif(SPARK != "3.5", reason="there is an archive of classes for Spark 3.5 only")
 def test_the_archive_of_classes_fits_with_the_jars_of_s3_behind_sparks_too() -> None:
     finished(start("train", "--help"), Path())  # makes it, if there is none yet
-    of_spark = Path(pyspark.__file__).parent
-    classes = f"{of_spark}/conf:{of_spark}/jars/*:{REPO}/.jars/spark-{SPARK}/*"
-    archive = REPO / environment_of_spark() / "classes.jsa"
-    if not archive.stat().st_size:
+    classes = f"{OWN_SPARK}/conf:{OWN_SPARK}/jars/*:{S3_JARS}/*"
+    if not ARCHIVE.stat().st_size:
         pytest.skip("this Java can make no archive of classes")
-    told = ["-cp", classes, f"-XX:SharedArchiveFile={archive}", "-Xlog:class+load"]
+    told = ["-cp", classes, f"-XX:SharedArchiveFile={ARCHIVE}", "-Xlog:class+load"]
     command = [java(), *told, "org.apache.spark.deploy.SparkSubmit", "--version"]
     said = run(command, capture_output=True, text=True, check=True).stdout
     assert "org.apache.spark.deploy.SparkSubmit source: shared objects file (top)" in said
@@ -264,8 +263,7 @@ def test_names_may_have_blanks_and_umlauts_whatever_the_locale(plain: Score, tmp
 
 def test_a_spark_submit_of_the_platform_is_used_and_keeps_the_streams_apart(plain: Score, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text(FIVE)
-    home = next((REPO / environment_of_spark()).glob("lib/python*/site-packages/pyspark"))
-    env = environment(SPARK_HOME=str(home), PYSPARK_PYTHON=str(REPO / environment_of_spark() / "bin/python"))
+    env = environment(SPARK_HOME=str(OWN_SPARK), PYSPARK_PYTHON=str(REPO / VENV / "bin/python"))
     ended = submitted(plain, input=tmp_path / "in.csv", env=env)
     assert ended.code == 0, ended.stderr
     assert json.loads(ended.stdout)["rows_published"] == 5

@@ -9,7 +9,7 @@ from subprocess import PIPE, run
 
 import pytest
 
-from tests.support.runs import REPO, SPARK, environment, environment_of_spark, finished, start
+from tests.support.runs import REPO, S3_JARS, VENV, environment, finished, start
 
 
 def told_by(path: Path) -> Path:
@@ -72,7 +72,7 @@ def test_what_s3_needs_is_there_however_its_uri_is_written(
     env = environment(PYSPARK_PYTHON=str(python), NIGHTLY_ARCHIVE_TO="none is made", SPARK_DIST_CLASSPATH="/own/*")
     ended = finished(start("train", *given, env=env), Path())
     assert ended.code == 0, ended.stderr
-    jars = f":{REPO}/.jars/spark-{SPARK}/*" if wanted else ""
+    jars = f":{S3_JARS}/*" if wanted else ""
     assert ended.stdout.splitlines()[-1] == f"spark: /own/*{jars}"
 
 
@@ -96,7 +96,7 @@ def test_it_finds_its_own_folder_behind_a_link_and_whatever_cdpath_says(tmp_path
 
 def test_where_the_environment_is_not_ours_to_write_no_archive_is_made(tmp_path: Path) -> None:
     shutil.copy(REPO / "submit.sh", tmp_path)
-    venv = tmp_path / environment_of_spark()
+    venv = tmp_path / VENV
     venv.mkdir()
     for folder, names in ((tmp_path, ["jobs", "requirements"]), (venv, os.listdir(REPO / venv.name))):
         for name in names:

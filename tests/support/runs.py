@@ -20,6 +20,10 @@ REPO = Path(__file__).resolve().parents[2]
 HOUSING = REPO.parent / "shared" / "housing"
 SCHEMA = REPO / "schemas" / "housing.json"
 SPARK = ".".join(pyspark.__version__.split(".")[:2])
+# the virtual environment with the Spark under test, its S3 file system, its classes as ./submit.sh has archived them, if it has
+VENV = ".venv" if SPARK == "3.5" else f".venv-spark-{SPARK}"
+S3_JARS = REPO / ".jars" / f"spark-{SPARK}"
+ARCHIVE = REPO / VENV / "classes.jsa"
 DATE = "2026-11-22"
 PLAIN_POLICY = {"actions": [], "otherwise": "keep", "columns": {"ID": "ID", "prediction": "prediction"}}
 
@@ -124,11 +128,6 @@ def environment(**more: str) -> dict[str, str]:
     own = ("PYSPARK_", "SPARK_", "PYTEST_", "COV_", "NIGHTLY_", "AWS_", "_PYSPARK")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(own)}
     return {**kept, "NIGHTLY_SPARK": SPARK, **more}
-
-
-def environment_of_spark() -> str:
-    """The folder of the virtual environment with the Spark under test."""
-    return ".venv" if SPARK == "3.5" else f".venv-spark-{SPARK}"
 
 
 def start(*arguments: str, env: Optional[Mapping[str, str]] = None, repo: Path = REPO) -> "subprocess.Popen[str]":
