@@ -22,6 +22,8 @@ from tests.support.serving import running
 PAGE = ROOT / "benchmarks" / "HANDOFF.md"
 BUCKET = "bench"
 HEADER = b"a,b\n"
+# bytes a second: what S3 gives one connection, by its performance guidelines (85 to 90 MB/s)
+PACE = 90_000_000
 Work = Callable[[], object]
 
 
@@ -45,52 +47,56 @@ def putting(source: Path) -> Work:
     return put
 
 
-def medians(ours: Work, theirs: Work, rounds: int, made: list[Path]) -> tuple[float, float]:
-    """Seconds of each, in turn, with none of the files `made` there and nothing left to be written."""
+def compared(what: str, ours: Work, theirs: Work, cleared: Work, rounds: int) -> str:
+    """A line of the table: median seconds of each, in turn, with what was made `cleared` away and nothing left to be written."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
         for work, took in zip((ours, theirs), seconds):
-            for path in made:
-                path.unlink(missing_ok=True)
+            cleared()
             os.sync()
             started = time.monotonic()
             work()
             took.append(time.monotonic() - started)
             print(f"{took[-1]:.2f} s", file=sys.stderr, flush=True)
-    return statistics.median(seconds[0]), statistics.median(seconds[1])
+    left, right = map(statistics.median, seconds)
+    return f"| {what} | {left:.2f} / {right:.2f} | {left / right:.2f} | ≤ 1.3 |"
+
+
+def on_s3(parts: Path, whole: Path, rounds: int, work: Path, pace: int) -> str:
+    """The line of a store on loopback of which each connection has `pace` bytes a second, 0 for as many as can."""
+    kept = f", {pace / 1e6:.0f} MB/s a connection" if pace else ""
+    folder = work / f"store-{pace}"
+    folder.mkdir()
+    with running(folder, pace) as store, mock.patch.dict(os.environ, store.env):
+        client = boto3.client("s3")
+        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+        for part in sorted(parts.glob("*.csv")):
+            client.upload_file(str(part), BUCKET, f"parts/{part.name}")
+        ours = assembling(f"s3://{BUCKET}/parts", f"s3://{BUCKET}/made.csv")
+        what = f"S3 (moto on loopback{kept}): copied on the server and read back / one `PUT`"
+        return compared(what, ours, putting(whole), lambda: client.delete_object(Bucket=BUCKET, Key="made.csv"), rounds)
 
 
 def measured(rows: int, rounds: int, work: Path) -> list[str]:
-    """The two comparisons as lines of a Markdown table."""
+    """The comparisons as lines of a Markdown table."""
     parts = data.generate(work, rows)
     whole, made, copied = work / "whole.csv", work / "made.csv", work / "copy.csv"
     with whole.open("wb") as out:
         for part in sorted(parts.glob("*.csv")):
             with part.open("rb") as file:
                 shutil.copyfileobj(file, out)
-    pairs = [
-        (
-            "local: one file of the parts / `cp` and `sync`",
-            assembling(str(parts), str(made)),
-            copying(whole, copied),
-        )
-    ]
-    with running(work) as store, mock.patch.dict(os.environ, store.env):
-        client = boto3.client("s3")
-        client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
-        for part in sorted(parts.glob("*.csv")):
-            client.upload_file(str(part), BUCKET, f"parts/{part.name}")
-        s3 = assembling(f"s3://{BUCKET}/parts", f"s3://{BUCKET}/made.csv")
-        pairs.append(("S3 (moto on loopback): copied on the server and read back / one `PUT`", s3, putting(whole)))
-        lines = []
-        for what, ours, theirs in pairs:
-            left, right = medians(ours, theirs, rounds, [made, copied])
-            lines.append(f"| {what} | {left:.2f} / {right:.2f} | {left / right:.2f} | ≤ 1.3 |")
+
+    def cleared() -> None:
+        for path in (made, copied):
+            path.unlink(missing_ok=True)
+
+    local = "local: one file of the parts / `cp` and `sync`", assembling(str(parts), str(made)), copying(whole, copied)
     return [
         f"\n### {whole.stat().st_size:,} bytes, {rounds} rounds\n",
         "| what | s / s | ratio | aim |",
         "| --- | --- | --- | --- |",
-        *lines,
+        compared(*local, cleared, rounds),
+        *(on_s3(parts, whole, rounds, work, pace) for pace in (0, PACE)),
     ]
 
 

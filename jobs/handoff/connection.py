@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
+from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError, S3ValidationError
 
 NOT_THERE = ("404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload")
 DENIED = ("401", "403", "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch")
@@ -31,6 +33,17 @@ def client() -> Any:
         s3={"addressing_style": style},
     )
     return boto3.client("s3", region_name=region, config=config)
+
+
+def ranges() -> TransferConfig:
+    """How a file is read back: by ranges of 8 MiB, ten side by side, as S3 gives one connection some 90 MB/s."""
+    # a threshold of 1, for ranges always: without them a download that breaks off and begins again tells its first bytes twice
+    return TransferConfig(
+        multipart_threshold=1,
+        io_chunksize=1 << 20,
+        num_download_attempts=ATTEMPTS,
+        preferred_transfer_client="classic",
+    )
 
 
 def share_credentials() -> None:
@@ -65,6 +78,10 @@ def told(uri: str) -> Iterator[None]:
         raise (ConnectionError if answered >= 500 else OSError)(f"{uri}: {error}") from error
     except (HTTPClientError, IncompleteReadError) as error:
         raise ConnectionError(f"{uri}: {error}") from error
+    except RetriesExceededError as error:  # of a download: what befell the last of them
+        raise ConnectionError(f"{uri}: {error.last_exception}") from error
+    except (S3DownloadFailedError, S3ValidationError) as error:  # it is another object by now
+        raise OSError(f"{uri}: {error}") from error
     except BotoCoreError as error:  # no credentials
         raise OSError(f"{uri}: {error}") from error
 

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from jobs.handoff import connection, multipart
 from jobs.handoff.connection import split, told
-from jobs.handoff.storage import CHUNK, FileInfo
+from jobs.handoff.storage import FileInfo
 from jobs.handoff.tally import Assembled, Tally
 from jobs.handoff.uris import has_wildcard, matches
 
@@ -71,31 +71,19 @@ class S3Storage:
                         yield FileInfo(f"s3://{bucket}/{item['Key']}", item["Size"], item["ETag"].strip('"'))
 
     def read(self, uri: str, *, limit: Optional[int] = None) -> bytes:
-        return b"".join(self._chunks(uri, limit))
-
-    def _chunks(self, uri: str, limit: Optional[int] = None) -> Iterator[bytes]:
-        """The object's bytes, or its first `limit`; a lost connection is taken up again where it broke off."""
         bucket, key = split(uri)
-        start, broken = 0, 0
-        version: dict[str, str] = {}
+        some = {} if limit is None else {"Range": f"bytes=0-{limit - 1}"}
+        broken = 0
         while True:
-            if limit is not None and start >= limit:
-                return
-            end = "" if limit is None else limit - 1
-            ranged = {"Range": f"bytes={start}-{end}"} if start or limit is not None else {}
             with told(uri):
                 try:
-                    answer: Any = self.client.get_object(Bucket=bucket, Key=key, **version, **ranged)
+                    answer = self.client.get_object(Bucket=bucket, Key=key, **some)
                 except ClientError as error:
-                    if error.response["Error"]["Code"] in ("416", "InvalidRange"):  # nothing there, or nothing more
-                        return
+                    if error.response["Error"]["Code"] in ("416", "InvalidRange"):  # an empty object
+                        return b""
                     raise
-                version = {"IfMatch": answer["ETag"]}  # the rest of the same object, not of a newer one
                 try:
-                    for chunk in answer["Body"].iter_chunks(CHUNK):
-                        start, broken = start + len(chunk), 0
-                        yield chunk
-                    return
+                    return bytes(answer["Body"].read())
                 except (HTTPClientError, IncompleteReadError):  # boto3 does not retry what comes after the headers
                     broken += 1
                     if broken == connection.ATTEMPTS:
@@ -148,9 +136,9 @@ class S3Storage:
 
     def _read_back(self, uri: str) -> Assembled:
         """Hash what the store really holds: works on every S3-compatible store, and a reader can repeat it."""
-        with Tally() as tally:
-            for chunk in self._chunks(uri):
-                tally.add(chunk)
+        bucket, key = split(uri)
+        with Tally() as tally, told(uri):
+            self.client.download_fileobj(bucket, key, tally, Config=connection.ranges())
             return tally.assembled()
 
     def abort_uploads(self, uri: str) -> None:

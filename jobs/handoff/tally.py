@@ -17,7 +17,7 @@ class Assembled:
 
 
 class Tally:
-    """Size, line feeds and SHA-256 of bytes, taken on another core."""
+    """Size, line feeds and SHA-256 of bytes; of a file that grows, taken on another core."""
 
     def __enter__(self) -> "Tally":
         self._hash, self._size, self._line_feeds = hashlib.sha256(), 0, 0
@@ -27,28 +27,21 @@ class Tally:
     def __exit__(self, *_: object) -> None:
         self._beside.shutdown(cancel_futures=True)
 
-    def add(self, chunk: bytes) -> None:
-        """Take some more bytes; at most two pieces are held."""
-        self._wait()
-        self._pending.append(self._beside.submit(self._take, chunk))
-
-    def follow(self, file: BinaryIO, size: int) -> None:
-        """Take the next `size` bytes of a file, which are there by now; nobody waits for it."""
-        self._pending.append(self._beside.submit(lambda: self._take(file.read(size))))
-
-    def assembled(self) -> Assembled:
-        """What has passed. Raises what went wrong with reading a file."""
-        self._wait()
-        return Assembled(self._size, self._line_feeds, self._hash.hexdigest())
-
-    def _wait(self) -> None:
-        while self._pending:
-            self._pending.popleft().result()
-
-    def _take(self, chunk: bytes) -> None:
+    def write(self, chunk: bytes) -> None:
+        """Take some more bytes, here and now: a file object for those who write to one."""
         self._hash.update(chunk)
         self._size += len(chunk)
         self._line_feeds += _line_feeds(chunk)
+
+    def follow(self, file: BinaryIO, size: int) -> None:
+        """Take the next `size` bytes of a file, which are there by now; nobody waits for it."""
+        self._pending.append(self._beside.submit(lambda: self.write(file.read(size))))
+
+    def assembled(self) -> Assembled:
+        """What has passed. Raises what went wrong with reading a file."""
+        while self._pending:
+            self._pending.popleft().result()
+        return Assembled(self._size, self._line_feeds, self._hash.hexdigest())
 
 
 def _line_feeds(chunk: bytes) -> int:

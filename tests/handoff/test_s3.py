@@ -129,9 +129,11 @@ def test_parts_of_any_size_are_joined_in_order_and_big_ones_by_the_server(
         parts.append(FileInfo(f"s3://{bucket}/parts/part-{number:05d}", len(content), ""))
     made = S3Storage().assemble(b"header\n", parts, f"s3://{bucket}/whole.csv")
     whole = b"header\n" + b"".join(contents)
+    sent = [entry for entry in noted(store_process, began) if entry["path"] == f"/{bucket}/whole.csv"]
     assert store.get_object(Bucket=bucket, Key="whole.csv")["Body"].read() == whole
     assert made == Assembled(len(whole), whole.count(b"\n"), hashlib.sha256(whole).hexdigest())
-    sent = [entry for entry in noted(store_process, began) if entry["path"] == f"/{bucket}/whole.csv"]
+    ranges = [entry for entry in sent if entry["method"] == "GET"]
+    assert len(ranges) == -(-len(whole) // (8 * MIB))
     through_here = sum(entry["bytes"] for entry in sent if "partNumber" in entry["query"] and not entry["copy_source"])
     small = sum(size for size in sizes if size < 5 * MIB)
     joints = sum(1 for size in sizes if size >= 5 * MIB)
@@ -140,6 +142,44 @@ def test_parts_of_any_size_are_joined_in_order_and_big_ones_by_the_server(
         # of a big part at most what fills its small neighbours up to a part of their own
         assert through_here <= small + joints * 5 * MIB + len(b"header\n")
     assert uploads(store, bucket) == []
+
+
+@pytest.fixture
+def parts(store: Any, bucket: str) -> list[FileInfo]:
+    """Four parts of 6 MiB."""
+    found = [FileInfo(f"s3://{bucket}/parts/part-{number}", 6 * MIB, "") for number in range(4)]
+    for number, part in enumerate(found):
+        content = random.Random(number).randbytes(part.size)
+        store.put_object(Bucket=bucket, Key=part.uri.partition(f"{bucket}/")[2], Body=content)
+    return found
+
+
+def test_connections_that_break_while_the_file_is_read_back_are_taken_up_again(
+    store: Any, bucket: str, parts: list[FileInfo], store_process: Store, began: int
+) -> None:
+    store_process.faults.write_text(json.dumps([{"on": f"GET /{bucket}/whole", "do": "drop", "times": 3}]))
+    try:
+        made = S3Storage().assemble(b"header\n", parts, f"s3://{bucket}/whole.csv")
+    finally:
+        store_process.faults.write_text("[]")
+    assert [entry["fault"] for entry in noted(store_process, began)].count("drop") == 3
+    whole = store.get_object(Bucket=bucket, Key="whole.csv")["Body"].read()
+    assert whole.endswith(random.Random(3).randbytes(6 * MIB))
+    assert made == Assembled(24 * MIB + 7, whole.count(b"\n"), hashlib.sha256(whole).hexdigest())
+
+
+def test_a_file_that_is_written_over_while_it_is_read_back_is_refused(
+    store: Any, bucket: str, parts: list[FileInfo]
+) -> None:
+    storage = S3Storage()
+
+    def overwritten(**_: Any) -> None:
+        store.put_object(Bucket=bucket, Key="whole.csv", Body=b"theirs" * 4 * MIB)
+
+    # asked for size and version; what follows are the ranges
+    storage.client.meta.events.register("after-call.s3.HeadObject", overwritten)
+    with pytest.raises(OSError, match=r"whole\.csv: .*ETag"):
+        storage.assemble(b"header\n", parts, f"s3://{bucket}/whole.csv")
 
 
 def test_what_a_failed_or_dead_run_left_is_cleared_away_and_other_outputs_are_not_touched(

@@ -28,8 +28,8 @@ class Store:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Store]:
-    """The S3 server on a free loopback port, with its files in `folder`."""
+def running(folder: Path, pace: int = 0) -> Iterator[Store]:
+    """The S3 server on a free loopback port, with its files in `folder`; `pace` in bytes a second and connection."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -38,7 +38,7 @@ def running(folder: Path) -> Iterator[Store]:
     faults = folder / "faults.json"
     faults.write_text("[]")
     with (folder / "server.log").open("w") as said:
-        command = [sys.executable, "-m", "tests.support.store", str(port), str(log), str(faults)]
+        command = [sys.executable, "-m", "tests.support.store", str(port), str(log), str(faults), str(pace)]
         process = subprocess.Popen(command, cwd=REPO, stdout=said, stderr=said)
     try:
         for _ in range(300):

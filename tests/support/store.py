@@ -1,4 +1,6 @@
-"""An S3 server of its own process, `python -m tests.support.store PORT LOG FAULTS`: moto's, and a line a request in LOG.
+"""An S3 server of its own process, `python -m tests.support.store PORT LOG FAULTS PACE`: moto's, and a line a request in LOG.
+
+PACE is how many bytes a second pass over one connection, 0 for as many as can.
 
 FAULTS is a JSON list of rules, read anew with each request; the first whose pattern fits the request strikes:
 `{"on": regex of "METHOD /path?query agent", "do": 503 | "slow" | "drop" | "lost", "times": of each request, or null for ever}`.
@@ -14,16 +16,19 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from moto.core.models import DEFAULT_ACCOUNT_ID
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.s3.models import s3_backends
 from werkzeug.serving import run_simple
 
+MIB = 1 << 20
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 # longer than Spark 4's S3A can be told to wait, which is 15 s at the least
 SLOW_SECONDS = 20.0
 CODES = {403: "AccessDenied", 500: "InternalError", 503: "SlowDown"}
 
 
-def logged(app: App, log_path: str, faults_path: str) -> App:
+def logged(app: App, log_path: str, faults_path: str, pace: int) -> App:
     """`app`, noting of each request what tells a server-side copy from an upload, and which fault struck it."""
     struck: Counter[str] = Counter()
 
@@ -40,6 +45,8 @@ def logged(app: App, log_path: str, faults_path: str) -> App:
         }
         with open(log_path, "a", encoding="utf-8") as log:
             log.write(json.dumps(told) + "\n")
+        if fault is None and pace:
+            return paced(app, environ, start_response, pace)
         if fault is None:
             return app(environ, start_response)
         if fault == "slow":
@@ -85,12 +92,51 @@ def hung_up(app: App, environ: dict[str, Any], start_response: Callable[..., Any
     environ["werkzeug.socket"].shutdown(socket.SHUT_RDWR)
 
 
+def paced(app: App, environ: dict[str, Any], start_response: Callable[..., Any], pace: int) -> Iterator[bytes]:
+    """What is sent, and what is answered, takes as long as it would at `pace` bytes a second."""
+    due = time.monotonic() + int(environ.get("CONTENT_LENGTH") or 0) / pace
+    answer = b"".join(app(environ, start_response))
+    time.sleep(max(due - time.monotonic(), 0))
+    for start in range(0, len(answer), MIB):
+        piece = answer[start : start + MIB]
+        due += len(piece) / pace
+        time.sleep(max(due - time.monotonic(), 0))
+        yield piece
+
+
+def by_ranges(app: App) -> App:
+    """`app`, a range of an object read alone, as stores do: moto reads the whole of it for each."""
+
+    def handle(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        said: list[Any] = []
+        if environ["REQUEST_METHOD"] == "GET" and "HTTP_RANGE" in environ:
+            for _ in app({**environ, "REQUEST_METHOD": "HEAD"}, lambda *answer: said.append(answer)):
+                pass
+        if not said or not said[0][0].startswith("206"):
+            return app(environ, start_response)
+        status, headers = said[0][:2]
+        span = re.search(r"(\d+)-(\d+)", dict(headers)["content-range"])
+        assert span
+        first, last = map(int, span.groups())
+        path = environ["PATH_INFO"].encode("latin-1").decode()  # as WSGI has it
+        bucket, _, name = path.removeprefix("/").partition("/")
+        key = s3_backends[DEFAULT_ACCOUNT_ID]["aws"].get_object(bucket, name)
+        assert key
+        with key.lock:
+            key._value_buffer.seek(first)
+            body = key._value_buffer.read(last - first + 1)
+        start_response(status, headers)
+        return [body]
+
+    return handle
+
+
 if __name__ == "__main__":
     moto = DomainDispatcherApplication(create_backend_app)
     run_simple(
         "127.0.0.1",
         int(sys.argv[1]),
-        logged(moto, sys.argv[2], sys.argv[3]),
+        logged(by_ranges(moto), sys.argv[2], sys.argv[3], int(sys.argv[4])),
         threaded=True,
         request_handler=MotoRequestHandler,
     )
