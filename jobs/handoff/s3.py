@@ -109,10 +109,10 @@ class S3Storage:
         return True
 
     def delete(self, uri: str) -> None:
-        bucket, _ = split(uri)
-        # Hadoop 3.4 leaves the empty objects by which it marks a folder
-        marked = self._objects(bucket, split(uri)[1].rstrip("/") + "/", markers=True)
-        keys = [{"Key": key} for key in {split(file.uri)[1] for file in (*self.find(uri), *marked)}]
+        bucket, key = split(uri)
+        # S3A leaves the empty objects by which it marks a folder
+        below = {split(file.uri)[1] for file in self._objects(bucket, key.rstrip("/"), markers=True)}
+        keys = [{"Key": each} for each in below if each == key or each.startswith(key.rstrip("/") + "/")]
         for start in range(0, len(keys), 1000):
             some: Any = {"Objects": keys[start : start + 1000], "Quiet": True}
             with told(uri):

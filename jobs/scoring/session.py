@@ -187,6 +187,8 @@ def _s3_settings() -> dict[str, str]:
         "spark.hadoop.mapreduce.outputcommitter.factory.scheme.s3a": factory,
         # our own clean-up aborts what a dead run of this output left; a shared bucket's other uploads are not ours
         "spark.hadoop.fs.s3a.committer.abort.pending.uploads": "false",
+        # as Hadoop 3.4 does anyway: else each file written has the marks of all folders above it deleted
+        "spark.hadoop.fs.s3a.directory.marker.retention": "keep",
     }
     endpoint: Optional[str] = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
