@@ -30,17 +30,20 @@ def client() -> Any:
         retries=retries,
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
+        max_pool_connections=16,  # as many as multipart sends and reads at once
         s3={"addressing_style": style},
     )
     return boto3.client("s3", region_name=region, config=config)
 
 
 def ranges() -> TransferConfig:
-    """How a file is read back: by ranges of 8 MiB, ten side by side, as S3 gives one connection some 90 MB/s."""
+    """How a file is read back: by ranges of 8 MiB, six side by side, as S3 gives one connection some 90 MB/s."""
     # a threshold of 1, for ranges always: without them a download that breaks off and begins again tells its first bytes twice
     return TransferConfig(
         multipart_threshold=1,
+        max_concurrency=6,
         io_chunksize=1 << 20,
+        max_io_queue=16,  # a gigabyte could wait to be hashed, by boto3's own 1,000
         num_download_attempts=ATTEMPTS,
         preferred_transfer_client="classic",
     )

@@ -1,7 +1,7 @@
 """One S3 object made of others on the server, by a multipart upload whose parts are copies."""
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -10,19 +10,18 @@ from jobs.handoff.storage import FileInfo
 
 MIN_PART = 5 << 20  # S3 takes no smaller part, except as the last
 MAX_COPY = 1 << 30  # well under the 5 GiB that one UploadPartCopy may move
-COPIES = 8  # at a time: fewer than the client's connections
+AT_ONCE = 8  # a store takes its time for each request, whatever else it does
+Read = Callable[..., bytes]  # an object's bytes by its URI, or its first `limit`
+Range = tuple[str, int, int]  # an object's URI, and from where to where
 
 
-def join(client: Any, read: Callable[..., bytes], header: bytes, parts: list[FileInfo], target: str) -> None:
-    """Make `target` of `header` and `parts`, 5 MiB or more in all; `read` gives an object's first `limit` bytes.
-
-    Whatever goes wrong, no upload is left behind.
-    """
+def join(client: Any, read: Read, header: bytes, parts: list[FileInfo], target: str) -> None:
+    """Make `target` of `header` and `parts`, 5 MiB or more in all. Whatever goes wrong, no upload is left behind."""
     bucket, key = split(target)
     upload = client.create_multipart_upload(Bucket=bucket, Key=key, ContentType="text/csv")["UploadId"]
     at: Any = {"Bucket": bucket, "Key": key, "UploadId": upload}
     try:
-        done = _sent(client, read, header, parts, at)
+        done = _sent(client, read, header, _planned(len(header), parts), at)
         # not there: done by an attempt whose answer was lost; the read-back tells whether all of it is there
         with suppress(client.exceptions.NoSuchUpload):
             # a run that slept while another took over must not write over what that has published
@@ -33,41 +32,65 @@ def join(client: Any, read: Callable[..., bytes], header: bytes, parts: list[Fil
         raise
 
 
+def whole(read: Read, header: bytes, parts: list[FileInfo]) -> bytes:
+    """`header` and all `parts`, in memory."""
+    with ThreadPoolExecutor(AT_ONCE) as reading:
+        return header + _gathered(reading, read, [(part.uri, 0, part.size) for part in parts if part.size])
+
+
+def _gathered(reading: Executor, read: Read, ranges: list[Range]) -> bytes:
+    """The bytes of ranges that begin their objects, one after the other."""
+    return b"".join(reading.map(lambda some: read(some[0], limit=some[2]), ranges))
+
+
+def _planned(header: int, parts: list[FileInfo]) -> list[list[Range]]:
+    """The ranges of which each part of the upload is made: one to be copied, or small ones, after a header of so many bytes."""
+    planned: list[list[Range]] = []
+    small: list[Range] = []
+    size = header
+    for part in parts:
+        start = 0
+        if size or part.size < MIN_PART:
+            start = min(part.size, max(MIN_PART - size, 0))
+            if part.size - start < MIN_PART:
+                start = part.size  # what would be left is too small to be copied
+            if start:
+                small.append((part.uri, 0, start))
+                size += start
+        if size >= MIN_PART:
+            planned.append(small)
+            small, size = [], 0
+        while start < part.size:
+            # never leave a rest under 5 MiB
+            end = part.size if part.size - start < MAX_COPY + MIN_PART else start + MAX_COPY
+            planned.append([(part.uri, start, end)])
+            start = end
+    return [*planned, small] if size else planned
+
+
 def _sent(
-    client: Any, read: Callable[..., bytes], header: bytes, parts: list[FileInfo], at: dict[str, str]
+    client: Any, read: Read, header: bytes, planned: list[list[Range]], at: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Send the pieces as numbered parts: `small` gathers bytes until they may stand as a part of their own.
+    """Send the parts of an upload, numbered from 1, side by side; the first begins with the `header`."""
 
-    Copies go on side by side: a store takes its time for each, whatever else it does.
-    """
-    number, small = 1, header
-    etags: dict[int, str] = {}
-    copies: dict[int, Future[Any]] = {}
-    pool = ThreadPoolExecutor(COPIES)
-    try:
-        for part in parts:
-            start = 0
-            if small or part.size < MIN_PART:
-                start = min(part.size, max(MIN_PART - len(small), 0))
-                if part.size - start < MIN_PART:
-                    start = part.size  # what would be left is too small to be copied
-                small += read(part.uri, limit=start) if start else b""
-            if len(small) >= MIN_PART:
-                etags[number] = client.upload_part(**at, PartNumber=number, Body=small)["ETag"]
-                number, small = number + 1, b""
-            while start < part.size:
-                # never leave a rest under 5 MiB
-                end = part.size if part.size - start < MAX_COPY + MIN_PART else start + MAX_COPY
-                copies[number] = pool.submit(_copied, client, at, number, part.uri, f"bytes={start}-{end - 1}")
-                number, start = number + 1, end
-        if small:
-            etags[number] = client.upload_part(**at, PartNumber=number, Body=small)["ETag"]
-        etags.update((n, copy.result()["CopyPartResult"]["ETag"]) for n, copy in copies.items())
-    finally:  # none may be under way when the upload is given up
-        pool.shutdown(cancel_futures=True)
-    return [{"ETag": etags[n], "PartNumber": n} for n in sorted(etags)]
+    def sent(number: int, ranges: list[Range]) -> dict[str, Any]:
+        before = header if number == 1 else b""
+        numbered = {**at, "PartNumber": number}
+        if not before and len(ranges) == 1 and ranges[0][2] - ranges[0][1] >= MIN_PART:
+            answer = _copied(client, numbered, *ranges[0])
+        else:
+            answer = client.upload_part(**numbered, Body=before + _gathered(reading, read, ranges))
+        return {"ETag": answer["ETag"], "PartNumber": number}
+
+    with ThreadPoolExecutor(AT_ONCE) as reading:
+        pool = ThreadPoolExecutor(AT_ONCE)
+        try:
+            return list(pool.map(sent, range(1, len(planned) + 1), planned))
+        finally:  # none may be under way when the upload is given up
+            pool.shutdown(cancel_futures=True)
 
 
-def _copied(client: Any, at: dict[str, str], number: int, source: str, some: str) -> Any:
+def _copied(client: Any, numbered: dict[str, Any], source: str, start: int, end: int) -> Any:
     origin = dict(zip(("Bucket", "Key"), split(source)))
-    return client.upload_part_copy(**at, PartNumber=number, CopySource=origin, CopySourceRange=some)
+    some = f"bytes={start}-{end - 1}"
+    return client.upload_part_copy(**numbered, CopySource=origin, CopySourceRange=some)["CopyPartResult"]

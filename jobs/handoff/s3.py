@@ -126,8 +126,7 @@ class S3Storage:
     def assemble(self, header: bytes, parts: list[FileInfo], target: str) -> Assembled:
         """Join on the server with `UploadPartCopy`; only pieces under 5 MiB pass through here, to be joined first."""
         if len(header) + sum(part.size for part in parts) < multipart.MIN_PART:
-            whole = header + b"".join(self.read(part.uri) for part in parts)
-            if not self.create(target, whole):
+            if not self.create(target, multipart.whole(self.read, header, parts)):
                 raise FileExistsError(f"{target}: another run has written it meanwhile")
         else:
             with told(target):

@@ -115,6 +115,7 @@ def test_a_whole_run_on_s3_gives_the_local_runs_bytes_joined_by_the_server(
         [10, 20],
         [],
         [16 * MIB],
+        [300_000] * 25 + [0, 12 * MIB, 0] + [MIB] * 9,
     ],
     ids=str,
 )
