@@ -33,13 +33,7 @@ class S3Storage:
             # a glob may name folders, as it does for Spark: what lies below them belongs to it
             named = [f for f in below if matches("/".join(split(f.uri)[1].split("/")[: depth + 1]), key)]
             return sorted(named, key=lambda file: file.uri)
-        folder = key.rstrip("/") + "/" if key else ""
-        found = [
-            f
-            for f in self._objects(bucket, key.rstrip("/"))
-            if split(f.uri)[1] == key or split(f.uri)[1].startswith(folder)
-        ]
-        return sorted(found, key=lambda file: file.uri)
+        return sorted(self._at(uri), key=lambda file: file.uri)
 
     def not_looked_into(self, uri: str) -> Optional[str]:
         return None
@@ -61,6 +55,13 @@ class S3Storage:
 
     def canonical(self, uri: str) -> str:
         return "s3://" + "/".join(split(uri)).rstrip("/")
+
+    def _at(self, uri: str, *, markers: bool = False) -> list[FileInfo]:
+        """The object `uri` itself and those below it, with `markers` the empty ones too by which S3A marks a folder."""
+        bucket, key = split(uri)
+        folder = key.rstrip("/") + "/" if key else ""
+        found = self._objects(bucket, key.rstrip("/"), markers=markers)
+        return [f for f in found if split(f.uri)[1] == key or split(f.uri)[1].startswith(folder)]
 
     def _objects(self, bucket: str, prefix: str, *, markers: bool = False) -> Iterator[FileInfo]:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
@@ -109,10 +110,8 @@ class S3Storage:
         return True
 
     def delete(self, uri: str) -> None:
-        bucket, key = split(uri)
-        # S3A leaves the empty objects by which it marks a folder
-        below = {split(file.uri)[1] for file in self._objects(bucket, key.rstrip("/"), markers=True)}
-        keys = [{"Key": each} for each in below if each == key or each.startswith(key.rstrip("/") + "/")]
+        bucket, _ = split(uri)
+        keys = [{"Key": split(file.uri)[1]} for file in self._at(uri, markers=True)]
         for start in range(0, len(keys), 1000):
             some: Any = {"Objects": keys[start : start + 1000], "Quiet": True}
             with told(uri):
