@@ -3,8 +3,9 @@
 import hashlib
 import json
 import random
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 
@@ -143,6 +144,23 @@ def test_parts_of_any_size_are_joined_in_order_and_big_ones_by_the_server(
         # of a big part at most what fills its small neighbours up to a part of their own
         assert through_here <= small + joints * 5 * MIB + len(b"header\n")
     assert uploads(store, bucket) == []
+
+
+def test_parts_too_small_for_a_copy_are_read_and_sent_side_by_side(
+    store: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = [FileInfo(f"s3://{bucket}/part-{number}", 4 * MIB, "") for number in range(4)]
+    for number, part in enumerate(parts):
+        store.put_object(Bucket=bucket, Key=f"part-{number}", Body=b"x" * part.size)
+    storage, together = S3Storage(), threading.Barrier(len(parts))
+    alone = storage.read
+
+    def read(uri: str, *, limit: Optional[int] = None) -> bytes:
+        together.wait(timeout=10)  # two for each part of the upload: all four, or none goes on
+        return alone(uri, limit=limit)
+
+    monkeypatch.setattr(storage, "read", read)
+    assert storage.assemble(b"h\n", parts, f"s3://{bucket}/whole.csv").size == 16 * MIB + 2
 
 
 @pytest.fixture
