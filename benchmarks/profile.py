@@ -16,7 +16,8 @@ from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
 from jobs.score import journey
-from jobs.scoring import direct, predict, prepare, read, session, unique, validate
+from jobs.scoring import direct, prepare, read, session, unique, validate
+from jobs.scoring.model import load_model
 
 PAGE = ROOT / "benchmarks" / "PROFILE.md"
 KEYS = "keys in no order: looked at, apart"
@@ -30,7 +31,7 @@ def stages(spark: SparkSession, folder: Path, source: Path) -> Iterator[tuple[st
     rules = policy.parse((folder / "policy.json").read_text(), "policy.json")
     saved = saved_model.parse(inputs.model_metadata(MODEL), MODEL)
     needs = preflight.check(saved, schema, where=MODEL, running_spark=spark.version)
-    model = predict.load(spark, "file://" + MODEL, saved)
+    model = load_model(spark, "file://" + MODEL, saved)
     found = inputs.find((str(source),))
     agreed = Agreed(schema, rules, gates.Gates("0", 1, {}), saved, needs)
     looked = prepare.look(spark, found.layouts(schema), [], agreed, size=found.size)

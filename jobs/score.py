@@ -9,7 +9,6 @@ from typing import Any, Optional
 
 import click
 import pyspark
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs import cli, program
@@ -36,13 +35,14 @@ from jobs.scoring import (
     validate,
 )
 from jobs.scoring.counters import Counters
+from jobs.scoring.model import Model, load_model
 from jobs.scoring.prepare import BLANKS, HEADERS, INVALID, OPEN_QUOTES, Prepared, look, prepared
 
 Counts = dict[str, int]
 Columns = dict[str, str]
 
 
-def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataFrame, Counters, Counters]:
+def journey(rows: Prepared, agreed: Agreed, model: Model) -> tuple[DataFrame, Counters, Counters]:
     """A row's whole way from record to line, and what will have counted the records and the lines once those are written.
 
     `exact` rows settle which of several with one key comes first; else they all get through.
@@ -73,7 +73,7 @@ def journey(rows: Prepared, agreed: Agreed, model: PipelineModel) -> tuple[DataF
 
 
 def planned(
-    rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns]
+    rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns]
 ) -> tuple[DataFrame, Counters, Counters]:
     """The `journey`, once all is `checked` that can be before a row is read. Raises what was found out then."""
     # a job reads the rows for each budget; and what a stage in Python does is not for two threads
@@ -89,7 +89,7 @@ def planned(
 
 
 def write_actions(
-    rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], parts: str
+    rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns], parts: str
 ) -> tuple[Prepared, Counts]:
     """Write the lines in one pass; again, the careful way, only if the pass met what it must not guess about.
 
@@ -115,7 +115,7 @@ def write_actions(
 
 
 def write_rejects(
-    rows: Prepared, agreed: Agreed, model: Optional[PipelineModel], run: Run, *, count: int, rest: Optional[DataFrame]
+    rows: Prepared, agreed: Agreed, model: Optional[Model], run: Run, *, count: int, rest: Optional[DataFrame]
 ) -> tuple[Wanted, Counts]:
     """Write about `count` rejected rows with their reasons, and count those; without `model`, only those rejected before it.
 
@@ -129,7 +129,7 @@ def write_rejects(
 
 
 def write_both(
-    rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], run: Run
+    rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns], run: Run
 ) -> tuple[Wanted, Wanted]:
     """Write the lines and the rejected rows, counted. Raises `HandOffError` if the counts do not add up."""
     rows, counts = write_actions(rows, agreed, model, checked, run.parts(ACTIONS))
@@ -165,7 +165,7 @@ def write_both(
     return Wanted(published, counts["bytes"], published + counts.get("feeds_inside", 0)), rejected
 
 
-def hand_over(rows: Prepared, agreed: Agreed, model: PipelineModel, checked: Future[Columns], run: Run) -> str:
+def hand_over(rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns], run: Run) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
     actions, rejected = write_both(rows, agreed, model, checked, run)
     reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
@@ -231,14 +231,14 @@ def started(options: Options, found: inputs.Inputs, steps: Steps) -> SparkSessio
     return spark
 
 
-def loaded(spark: SparkSession, options: Options, agreed: Agreed, steps: Steps) -> PipelineModel:
+def loaded(spark: SparkSession, options: Options, agreed: Agreed, steps: Steps) -> Model:
     """The model."""
-    model = predict.load(spark, storage_for(options.model).for_spark(options.model), agreed.saved)
+    model = load_model(spark, storage_for(options.model).for_spark(options.model), agreed.saved)
     steps.done("model", f"model loaded ({len(agreed.saved.stages)} stages)")
     return model
 
 
-def check(spark: SparkSession, model: PipelineModel, options: Options, agreed: Agreed) -> Columns:
+def check(spark: SparkSession, model: Model, options: Options, agreed: Agreed) -> Columns:
     """All that can be checked without reading a row; returns the types of the policy's columns."""
     return analyse.check(spark, agreed, model, options.policy)
 

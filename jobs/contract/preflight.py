@@ -106,7 +106,7 @@ def _walk(model: SavedModel, schema: TableSchema, where: str) -> tuple[str, ...]
                 f"leave it out of the schema (extra columns in the files are ignored)"
             )
         available.update(stage.outputs)
-        anything_goes |= stage.kind == "SQLTransformer" or stage.is_python or stage.kind.startswith("RFormula")
+        anything_goes |= stage.kind == "SQLTransformer" or stage.is_own or stage.kind.startswith("RFormula")
     return tuple(features)
 
 

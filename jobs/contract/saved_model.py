@@ -24,6 +24,7 @@ class Stage:
     class_name: str
     uid: str
     params: dict[str, Any]
+    is_python: bool = False  # it runs in Python, and its module must be importable
 
     @property
     def kind(self) -> str:
@@ -31,9 +32,9 @@ class Stage:
         return self.class_name.rsplit(".", 1)[-1]
 
     @property
-    def is_python(self) -> bool:
-        """Whether the stage runs in Python and its module must be importable."""
-        return not self.class_name.startswith(("org.apache.spark.", "com.", "org.", "ml."))
+    def is_own(self) -> bool:
+        """Whether it is none of Spark's stages, so that it may do anything."""
+        return not self.class_name.startswith("org.apache.spark.")
 
     @property
     def handle_invalid(self) -> str:
@@ -85,18 +86,21 @@ def parse(files: Mapping[str, str], where: str) -> SavedModel:
             f"model {where}: is a {root.get('class')}, not a PipelineModel; fit it inside a Pipeline and save that"
         )
     in_python = root.get("paramMap", {}).get("language") == "Python"
-    return SavedModel(str(root.get("sparkVersion", "")), tuple(_flatten("", root, described)), in_python)
+    return SavedModel(str(root.get("sparkVersion", "")), tuple(_flatten("", root, described, in_python)), in_python)
 
 
-def _flatten(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any]) -> Iterator[Stage]:
+def _flatten(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any], in_python: bool) -> Iterator[Stage]:
     """The stages under `folder` in running order; a stage that stands for others is replaced by them."""
     children = [path for path in described if path != folder and _parent(path) == folder]
     if children:
         for path in sorted(children, key=_position):
-            yield from _flatten(path, described[path], described)
+            yield from _flatten(path, described[path], described, in_python)
     elif folder:
         params = {**entry.get("defaultParamMap", {}), **entry.get("paramMap", {})}
-        yield Stage(str(entry.get("class", "")), str(entry.get("uid", "")), params)
+        name = str(entry.get("class", ""))
+        # Java itself saves a pipeline in which no stage is Python's
+        is_python = in_python and not name.startswith(("org.apache.spark.", "com.", "org.", "ml."))
+        yield Stage(name, str(entry.get("uid", "")), params, is_python)
 
 
 def _parent(path: str) -> str:

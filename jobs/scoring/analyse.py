@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -13,6 +12,7 @@ from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
 from jobs.scoring import decide, guards, kept, predict, read, sql, validate
 from jobs.scoring.calls import analysed, calls_of
+from jobs.scoring.model import Model
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
 BANNED = {
@@ -31,7 +31,7 @@ MADE_UP = {
 NOT_FOR_A_CSV = (T.ArrayType, T.MapType, T.StructType, T.BinaryType, T.NullType, T.UserDefinedType)
 
 
-def check(spark: SparkSession, agreed: Agreed, model: PipelineModel, where: str) -> dict[str, str]:
+def check(spark: SparkSession, agreed: Agreed, model: Model, where: str) -> dict[str, str]:
     """The policy's columns with their Spark types. Raises `ModelMismatchError` naming the stage or expression and what is wrong."""
     schema, policy = agreed.schema, agreed.policy
     _check_patterns(spark, schema)
@@ -63,7 +63,7 @@ def check(spark: SparkSession, agreed: Agreed, model: PipelineModel, where: str)
     return {name: types[f"columns.{name}"].simpleString() for name in policy.columns}
 
 
-def _scored(spark: SparkSession, schema: TableSchema, model: PipelineModel) -> tuple[DataFrame, DataFrame]:
+def _scored(spark: SparkSession, schema: TableSchema, model: Model) -> tuple[DataFrame, DataFrame]:
     """The schema's columns, of no row if the model can do with none, and what it makes of them."""
     columns = [f"CAST(NULL AS {f.spark_type}) AS {sql.name(f.name)}" for f in schema.fields]
     places = [f"CAST(NULL AS string) AS {name}" for name in read.PLACE]
@@ -82,10 +82,10 @@ def _scored(spark: SparkSession, schema: TableSchema, model: PipelineModel) -> t
     return given, predict.outputs(given, model)
 
 
-def _known_categories(model: PipelineModel) -> dict[str, str]:
+def _known_categories(model: Model) -> dict[str, str]:
     """For each column that is indexed a value with which a row is not left out."""
     found = {}
-    for java in predict.of_kind(model, "StringIndexerModel"):
+    for java in model.of_kind("StringIndexerModel"):
         indexed = zip(guards.columns(java, "input"), java.labelsArray())
         found.update({name: labels[0] for name, labels in indexed if len(labels)})
     return found

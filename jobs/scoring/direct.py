@@ -7,7 +7,6 @@ is the way there, through a row, a vector and back for each stage. A pipeline wi
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -16,6 +15,7 @@ from jobs.contract.saved_model import SavedModel
 from jobs.scoring import predict, sql, validate
 from jobs.scoring.calls import Calls
 from jobs.scoring.chain import Chain, SqlOrColumn
+from jobs.scoring.model import Model
 
 ML = "org.apache.spark.ml"
 DOUBLES, VECTOR, VECTORS = "[D", f"{ML}.linalg.Vector", f"{ML}.linalg.Vectors"
@@ -32,7 +32,7 @@ MOST_IN_ONE_METHOD = 8
 NUMBERS = (T.NumericType, T.BooleanType)
 
 
-def score(records: DataFrame, model: PipelineModel, saved: SavedModel) -> Optional[DataFrame]:
+def score(records: DataFrame, model: Model, saved: SavedModel) -> Optional[DataFrame]:
     """`records` with the model's outputs and `predict.FAULT`, which is set for every record not `validate.VALID`, too.
 
     No row is left out: where a stage would drop one its outputs are null, which is a fault. None if a stage is not known here.
@@ -45,11 +45,10 @@ def score(records: DataFrame, model: PipelineModel, saved: SavedModel) -> Option
     )
 
 
-def _outputs(records: DataFrame, model: PipelineModel) -> Optional[DataFrame]:
+def _outputs(records: DataFrame, model: Model) -> Optional[DataFrame]:
     kinds = {field.name: field.dataType for field in records.schema.fields}
     chain, vectors = Chain(records), set[str]()
-    for _, java in predict.stages(model):
-        kind = java.getClass().getSimpleName()
+    for java, kind, _ in model.jvm_stages:
         if kind == "VectorAssembler":
             added = _assembled(java, kinds, vectors)
         elif kind in REGRESSIONS:

@@ -3,52 +3,27 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pyspark.ml import PipelineModel
-from pyspark.ml.feature import Bucketizer, OneHotEncoderModel, SQLTransformer, StringIndexerModel
-from pyspark.ml.recommendation import ALSModel
-
 from jobs.scoring import sql
 
 
-def guarded(model: PipelineModel) -> PipelineModel:
-    """`model` with a filter in front of every one-hot encoder, bucketizer and ALS that fails on some values.
+def tests(java: Any, kind: str, indexed: set[str]) -> Iterator[str]:
+    """SQL for what a stage can take of each of its columns, where that is not all: a one-hot encoder, a bucketizer or ALS.
 
     The encoder has no `skip` to be set to; the bucketizer's is for missing numbers alone, and so is its `keep`; what ALS does with
-    users and items that it does not know is for those alone that are 32-bit whole numbers.
+    users and items that it does not know is for those alone that are 32-bit whole numbers. Columns in `indexed` fit as they are.
     """
-    # what an indexer gives is one of the categories by itself, and need not be looked at twice
-    indexed = {
-        name
-        for stage in model.stages
-        if isinstance(stage, StringIndexerModel)
-        for name in columns(stage._java_obj, "output")
-    }
-    return PipelineModel([kept for stage in model.stages for kept in _guarded(stage, indexed)])
-
-
-def _guarded(stage: Any, indexed: set[str]) -> Iterator[Any]:
-    best = getattr(stage, "bestModel", None)
-    tests = list(_tests(stage, indexed))
-    if tests:
-        yield SQLTransformer(statement=f"SELECT * FROM __THIS__ WHERE {' AND '.join(tests)}")  # noqa: S608 - quoted names, and numbers
-    elif isinstance(best, PipelineModel):
-        stage.bestModel = guarded(best)
-    yield guarded(stage) if isinstance(stage, PipelineModel) else stage
-
-
-def _tests(stage: Any, indexed: set[str]) -> Iterator[str]:
-    """SQL for what the stage can take of each of its columns, where that is not all."""
-    if isinstance(stage, OneHotEncoderModel) and stage.getHandleInvalid() == "error":
-        for column, size in zip(columns(stage._java_obj, "input"), stage.categorySizes):
+    if kind == "OneHotEncoderModel" and java.getHandleInvalid() == "error":
+        for column, size in zip(columns(java, "input"), java.categorySizes()):
             if column not in indexed:
                 yield known(column, size)
-    elif isinstance(stage, Bucketizer):
-        several = stage.getSplitsArray() if stage.isSet("splitsArray") else [stage.getSplits()]
-        for column, splits in zip(columns(stage._java_obj, "input"), several):
-            if splits[0] > float("-inf") or splits[-1] < float("inf"):
-                yield _within(column, splits[0], splits[-1])
-    elif isinstance(stage, ALSModel):
-        for column in (stage.getUserCol(), stage.getItemCol()):
+    elif kind == "Bucketizer":
+        several = java.getSplitsArray() if java.isSet(java.getParam("splitsArray")) else [java.getSplits()]
+        for column, splits in zip(columns(java, "input"), several):
+            least, most = splits[0], splits[-1]
+            if least > float("-inf") or most < float("inf"):
+                yield _within(column, least, most)
+    elif kind == "ALSModel":
+        for column in (java.getUserCol(), java.getItemCol()):
             yield f"coalesce({sql.name(column)} = CAST({sql.name(column)} AS int), false)"
 
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from functools import reduce
 from typing import Any, Optional
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 
 from jobs.contract.agreed import Agreed
 from jobs.errors import ModelMismatchError
-from jobs.scoring import predict, read
+from jobs.scoring import read
 from jobs.scoring.calls import analysed, java_class
+from jobs.scoring.model import Model
 
 # steps after which there are other rows than before, so that none could be accounted for
 OTHER_ROWS = {
@@ -24,6 +24,8 @@ OTHER_ROWS = {
     "Intersect",
     "LateralJoin",
     "LocalLimit",
+    "MapGroups",
+    "MapPartitions",
     "Offset",
     "Sample",
     "Union",
@@ -37,21 +39,21 @@ PATTERNS = "org.apache.spark.sql.catalyst.trees.TreePattern"
 Plan = Any
 
 
-def check(given: DataFrame, scored: DataFrame, model: PipelineModel, agreed: Agreed) -> None:
+def check(given: DataFrame, scored: DataFrame, model: Model, agreed: Agreed) -> None:
     """Hold `scored`, what the model made of `given`, to all that. Raises `ModelMismatchError` naming the stage or column."""
     plan = analysed(scored)
     _check_rows(plan, given, model)
     _check_keys(plan, given, agreed.schema.keys)
     # no other stage can hold an expression of somebody's own
-    if any(stage.kind == "SQLTransformer" or stage.is_python for stage in agreed.saved.stages):
+    if any(stage.kind == "SQLTransformer" or stage.is_own for stage in agreed.saved.stages):
         _check_values(plan, given, model)
         _check_expressions(plan, given, model)
 
 
-def _check_rows(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
+def _check_rows(plan: Plan, given: DataFrame, model: Model) -> None:
     kinds = _kinds(plan)
     # ALS looks its factors up by two joins, which match once; of any other join that cannot be known
-    lookups = 2 * len(predict.of_kind(model, "ALSModel"))
+    lookups = 2 * len(model.of_kind("ALSModel"))
     other = [kind for kind in kinds if kind in OTHER_ROWS] + [kind for kind in kinds if kind == "Join"][lookups:]
     if other:
         raise ModelMismatchError(
@@ -90,7 +92,7 @@ def _renamed(plan: Plan, name: str, attribute: Any) -> bool:
     return bool(found.exprId().equals(attribute.exprId()))
 
 
-def _check_values(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
+def _check_values(plan: Plan, given: DataFrame, model: Model) -> None:
     """A second pass, or tomorrow's run of the same date, must give what the first did."""
     patterns: Any = java_class(given.sparkSession, PATTERNS)
     current, subquery, window = patterns.CURRENT_LIKE(), patterns.PLAN_EXPRESSION(), patterns.WINDOW()
@@ -120,7 +122,7 @@ def _changing(expressions: Any, current: Any) -> Iterator[Any]:
             yield from list(_changing(each.children(), current)) or [each]
 
 
-def _check_expressions(plan: Plan, given: DataFrame, model: PipelineModel) -> None:
+def _check_expressions(plan: Plan, given: DataFrame, model: Model) -> None:
     if said := _misused(plan, given):
         stage = _first(given, model, lambda plan: _misused(plan, given) is not None)
         raise ModelMismatchError(f"stage {stage} of the model: {said}")
@@ -153,7 +155,7 @@ def is_text_of_bytes(expression: Any) -> bool:
     return bool(expression.child().dataType().typeName() == "binary")
 
 
-def _first(given: DataFrame, model: PipelineModel, at_fault: Callable[[Plan], bool]) -> str:
+def _first(given: DataFrame, model: Model, at_fault: Callable[[Plan], bool]) -> str:
     """The first stage after which the plan is `at_fault`."""
     frame = given
     for stage in model.stages:

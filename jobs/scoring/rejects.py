@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Optional
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
@@ -15,6 +14,7 @@ from jobs.errors import ModelMismatchError
 from jobs.scoring import aside, decide, places, predict, read, shapes, sql, unique, validate
 from jobs.scoring.calls import Calls, calls_of
 from jobs.scoring.counters import Counters
+from jobs.scoring.model import Model
 
 REASONS, SOURCE, RECORD = "_reasons", "_source", "_record"
 CAME_OUT = "_na_came_out"
@@ -32,7 +32,7 @@ class Late:
     All that are rejected are among the `rest` of the rows, if it is known which those are.
     """
 
-    model: PipelineModel
+    model: Model
     saved: SavedModel
     keys: unique.Keys
     count: int

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F
 
@@ -12,6 +11,7 @@ from jobs.contract.header import PACKED
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError
 from jobs.scoring import casts, methods, predict, read, splits, sql, validate
+from jobs.scoring.model import Model
 
 Key = tuple[str, ...]
 Keys = tuple[Key, ...]
@@ -150,7 +150,7 @@ def _suspected(hashes: DataFrame, lists: int) -> DataFrame:
 
 
 def repeated(
-    spark: SparkSession, source: read.Source, agreed: Agreed, model: PipelineModel, suspects: dict[Key, Suspects]
+    spark: SparkSession, source: read.Source, agreed: Agreed, model: Model, suspects: dict[Key, Suspects]
 ) -> Optional[DataFrame]:
     """The rows that are not the first of their key: `read.PLACE`, `NUMBER` and `REPEATED`, kept at hand.
 

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from typing import Any
 
-from pyspark.ml import PipelineModel
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.scoring import guards, predict, sql
+from jobs.scoring import guards, sql
+from jobs.scoring.model import Model
 
 MOST_FREQUENT = 10
 KEPT = "_na_unseen"
 
 
-def flagged(scored: DataFrame, model: PipelineModel) -> DataFrame:
+def flagged(scored: DataFrame, model: Model) -> DataFrame:
     """`scored` with `KEPT`: whether a stage that keeps what it has not seen, as one further category, met such a value.
 
     Without the column where there is no such stage.
@@ -31,14 +31,14 @@ def flagged(scored: DataFrame, model: PipelineModel) -> DataFrame:
     return scored.withColumn(KEPT, F.expr(f"coalesce({' OR '.join(tests)}, false)")) if tests else scored
 
 
-def categories(good: DataFrame, model: PipelineModel) -> dict[str, dict[str, Any]]:
+def categories(good: DataFrame, model: Model) -> dict[str, dict[str, Any]]:
     """For each column of `good`, the rows with an unseen category (`rows`) and those values with their counts.
 
     A pass of its own over these. Columns that the pipeline makes itself are not looked at.
     """
-    encoders = predict.of_kind(model, "OneHotEncoderModel")
+    encoders = model.of_kind("OneHotEncoderModel")
     frame, tests = good, {column: test for column, test in _out_of_range(encoders) if column in good.columns}
-    for number, java in enumerate(predict.of_kind(model, "StringIndexerModel")):
+    for number, java in enumerate(model.of_kind("StringIndexerModel")):
         outputs = [f"_na_index {number} {name}" for name in guards.columns(java, "output")]
         frame = _indexed(frame, java, outputs)
         for column, output, labels in zip(guards.columns(java, "input"), outputs, java.labelsArray()):
@@ -64,8 +64,8 @@ def categories(good: DataFrame, model: PipelineModel) -> dict[str, dict[str, Any
     return found
 
 
-def _keeping(model: PipelineModel, kind: str) -> list[Any]:
-    return [java for java in predict.of_kind(model, kind) if java.getHandleInvalid() == "keep"]
+def _keeping(model: Model, kind: str) -> list[Any]:
+    return [java for java in model.of_kind(kind) if java.getHandleInvalid() == "keep"]
 
 
 def _out_of_range(encoders: list[Any]) -> Iterator[tuple[str, str]]:

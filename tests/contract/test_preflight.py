@@ -19,7 +19,10 @@ def stage(kind: str, **params: Any) -> tuple[str, dict[str, Any]]:
 
 def files(*stages: tuple[str, dict[str, Any]], version: str = "3.5.9") -> dict[str, str]:
     """The metadata files of a saved pipeline."""
-    root = {"class": f"{ML}PipelineModel", "sparkVersion": version, "paramMap": {}}
+    # Spark saves it as Python's if one of its stages is
+    in_python = any(kind.startswith(("shop.stages.", "json.")) for kind, _ in stages)
+    params = {"language": "Python"} if in_python else {}
+    root = {"class": f"{ML}PipelineModel", "sparkVersion": version, "paramMap": params}
     found = {"metadata/part-00000": json.dumps(root)}
     for number, (kind, params) in enumerate(stages):
         described = {"class": kind, "uid": f"s{number}", "sparkVersion": version, "paramMap": params}
@@ -102,6 +105,12 @@ def test_a_misfit_names_the_column_or_stage_and_the_cure(name: str) -> None:
         checked(*stages, **fields)
     assert str(caught.value).startswith("model m: ")
     assert said in str(caught.value)
+
+
+def test_a_stage_of_another_library_of_the_jvms_is_not_imported_and_what_it_adds_is_not_known() -> None:
+    own = stage("shop.Cleaner", inputCol="a")
+    after = stage("VectorAssembler", inputCols=["a", "cleaned"], outputCol="features")
+    assert checked(own, after, a="number").features == ("a",)
 
 
 def test_a_python_stage_that_can_be_imported_passes() -> None:

@@ -17,7 +17,8 @@ from jobs import score
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import commas, methods, predict, prepare, read, rejects, shapes, splits, unique, validate
+from jobs.scoring import commas, methods, prepare, read, rejects, shapes, splits, unique, validate
+from jobs.scoring.model import load_model
 from tests.support import models
 from tests.support.runs import REPO, SCHEMA
 
@@ -40,7 +41,7 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(
         later = spark.range(1).selectExpr(f"id AS {unique.NUMBER}", f"'unique-error:ID' AS {unique.REPEATED}", *PLACE)
         rows = prepare.prepared(spark, replace(rows.source, repeated=later), agreed)
     assert (unique.WATCHED in rows.records.columns) is (keys in ("in-order", "texts"))
-    lines, seen, _ = score.journey(rows, agreed, predict.load(spark, str(housing_model), agreed.saved))
+    lines, seen, _ = score.journey(rows, agreed, load_model(spark, str(housing_model), agreed.saved))
     lines.write.format("noop").mode("overwrite").save()
     one_pass = replace(rows.source, records=seen.rows(), aside=seen.beside())
     frames = [lines]
@@ -70,7 +71,7 @@ def test_no_method_of_a_pipeline_of_many_stages_is_left_to_the_interpreter(
     ]
     saved = models.saved(models.fitted(homes, *stages), tmp_path / "one-hot")
     agreed, rows = example(spark, saved)
-    lines, *_ = score.journey(rows, agreed, predict.load(spark, str(saved), agreed.saved))
+    lines, *_ = score.journey(rows, agreed, load_model(spark, str(saved), agreed.saved))
     assert max(method_sizes(spark, lines)) <= COMPILED_BYTES
 
 

@@ -11,7 +11,7 @@ from pyspark.ml import PipelineModel
 from pyspark.sql import SparkSession
 
 from tests.conftest import XS, XS_POLICY
-from tests.support import models
+from tests.support import jvm, models
 from tests.support.runs import DATE, Ended, Score, environment, finished, start, table
 
 MODULE = "train"  # a file in jobs/ has that name too
@@ -38,6 +38,8 @@ class HalfBelow(Transformer, HasInputCol, HasOutputCol, DefaultParamsReadable, D
         return frame.withColumn(self.getOutputCol(), F.udf(halved, "double")(self.getInputCol()))
 '''
 XS_READ = {"a": 1.26, "b": -0.1, "c": 7.0, "d": 1e9 + 0.74}
+# the function by hand
+BELOW = {"a": 1.0, "b": -0.5, "c": 7.0, "d": 1e9 + 0.5}
 
 
 @pytest.fixture(scope="module")
@@ -74,13 +76,25 @@ def test_a_stage_shipped_with_py_files_predicts_what_it_says(
         env = {"SPARK_HOME": str(Path(pyspark.__file__).parent), "PYSPARK_PYTHON": sys.executable}
     ended = submitted(model, tmp_path, "--py-files", str(module), **env)
     assert ended.code == 0, ended.stderr
-    # the function by hand
-    wanted = {"a": 1.0, "b": -0.5, "c": 7.0, "d": 1e9 + 0.5}
     said = {"Python says", "a program says", "Java says"}
     # a JVM in front has its own stdout
     assert said & {*ended.stdout.splitlines()} == ({"Java says"} if env else set())
     assert said <= {*ended.stdout.splitlines(), *ended.stderr.splitlines()}
-    assert {row["id"]: float(row["prediction"]) for row in table(ended.output / DATE / "actions.csv")} == wanted
+    assert {row["id"]: float(row["prediction"]) for row in table(ended.output / DATE / "actions.csv")} == BELOW
+
+
+def test_a_stage_in_a_jar_predicts_what_it_says_and_pyspark_ml_is_not_loaded(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    jar = jvm.jar(spark, tmp_path / "shop library.jar")
+    model = jvm.model("shop.Predicting", "floor(x * 2) / 2", tmp_path / "model")
+    # Python says what it imports, in lines that end with the module's name
+    ended = submitted(model, tmp_path, "--spark", f"--jars '{jar}'", PYTHONPROFILEIMPORTTIME="1")
+    assert ended.code == 0, ended.stderr
+    assert {row["id"]: float(row["prediction"]) for row in table(ended.output / DATE / "actions.csv")} == BELOW
+    imported = {line.rpartition("|")[-1].strip() for line in ended.stderr.splitlines()}
+    assert "pyspark.sql" in imported
+    assert "pyspark.ml" not in imported
 
 
 def test_a_stage_that_is_not_shipped_is_named_with_the_cure(shipped: tuple[Path, Path], tmp_path: Path) -> None:

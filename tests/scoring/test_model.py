@@ -1,0 +1,54 @@
+"""A pipeline is applied as the JVM has it: its stages may be of any class there, and PySpark need not know them."""
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from jobs.scoring.calls import java_class
+from tests.support import jvm
+from tests.support.runs import Ended, Score
+
+ROWS = {"a": 1.5, "b": -2.0, "c": 1e300}
+
+
+@pytest.fixture(scope="module")
+def library(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The library of stages on the class path of this process's Spark."""
+    path = jvm.jar(spark, tmp_path_factory.mktemp("library") / "shop.jar")
+    loader = java_class(spark, "java.lang.Thread").currentThread().getContextClassLoader()
+    loader.addURL(java_class(spark, "java.net.URL")(path.as_uri()))
+
+
+def scored(plain: Score, folder: Path, stage: str, expression: str) -> Ended:
+    """A night with a model of the one stage."""
+    (folder / "in.csv").write_text("id,x\n" + "".join(f"{key},{value!r}\n" for key, value in ROWS.items()))
+    policy = {"actions": [], "otherwise": "keep", "columns": {"id": "id", "prediction": "prediction"}}
+    model = jvm.model(stage, expression, folder / "model")
+    return plain(input=folder / "in.csv", model=model, policy=policy)
+
+
+@pytest.mark.parametrize("stage", ["shop.Predicting", "shop.LinearRegressionModel"])
+def test_a_stage_that_the_jvm_alone_knows_predicts_what_it_says(
+    stage: str, library: None, plain: Score, tmp_path: Path
+) -> None:
+    ended = scored(plain, tmp_path, stage, "x * 2 + 1")
+    assert ended.code == 0, ended.stderr
+    assert {row["id"]: float(row["prediction"]) for row in ended.actions} == {k: x * 2 + 1 for k, x in ROWS.items()}
+
+
+@pytest.mark.parametrize(
+    ("stage", "expression", "says"),
+    [
+        ("shop.Predicting", "x + rand()", "stage x + rand() of the model: rand is not allowed"),
+        ("shop.Copying", "x + 1", "makes other rows of those it is given (MapPartitions)"),
+        ("shop.Gone", "x", "ClassNotFoundException: shop.Gone; ship the jar that has this class: --spark '--jars"),
+    ],
+)
+def test_one_that_cannot_be_held_to_account_or_found_is_refused(
+    stage: str, expression: str, says: str, library: None, plain: Score, tmp_path: Path
+) -> None:
+    ended = scored(plain, tmp_path, stage, expression)
+    assert ended.code == 4, ended.stderr
+    assert says in ended.error
+    assert not list(ended.output.rglob("actions.csv"))
