@@ -148,7 +148,7 @@ def write_both(
     if left_out:
         left_by = model if late else None
         rejected, by_reason = write_rejects(rows, agreed, left_by, run, count=left_out, rest=rest)
-        run.steps.done("rejects", f"{rejected.rows:,} rows rejected")
+        run.steps.done("rejects", f"{rejected.rows:,} {'row' if rejected.rows == 1 else 'rows'} rejected")
     run.summary.update(rows_read=rows_read, rows_published=published)
     run.summary.update(rows_without_action=counts[decide.WITHOUT_ACTION], rows_rejected=rejected.rows)
     run.summary.update(rejected_by_reason=by_reason, actions=actions)

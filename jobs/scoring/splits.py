@@ -7,6 +7,8 @@ from pyspark.sql import SparkSession
 
 # how many tasks read an input, and what one is to read, about
 SPLITS, LEAST_SPLIT_BYTES, MOST_SPLIT_BYTES = 16, 4 << 20, 64 << 20
+# above so many it is to read more: an upload to S3 takes 10,000 parts, and of two tasks together one is full at least
+MOST_SPLITS = 4_000
 # the same for a task that holds all of its rows' keys in memory, and how many of those there are before they grow
 SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
 # at most, of however small ones; where there are few, a task reads of one file only, whose keys may be in order
@@ -20,7 +22,7 @@ def split_bytes(size: int, files: int = 1) -> int:
 
     Files as large as they are on average, or somewhat larger, come out even: no small rest is left to a task of its own.
     """
-    wanted = min(MOST_SPLIT_BYTES, max(LEAST_SPLIT_BYTES, size // SPLITS))
+    wanted = max(min(MOST_SPLIT_BYTES, max(LEAST_SPLIT_BYTES, size // SPLITS)), size // MOST_SPLITS)
     pieces_a_file = round(size / files / wanted)
     # the last piece of a file is smaller by an eighth, or the file may be larger by as much
     return int(size / files * (1 + 1 / 8 / pieces_a_file) / pieces_a_file) if pieces_a_file else wanted

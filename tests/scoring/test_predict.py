@@ -92,6 +92,7 @@ def test_a_classifiers_probability_and_label_reach_the_policy_and_unknown_labels
     ended = score(input=tmp_path / "in.csv", model=classifier, schema=SCHEMA, policy=policy, max_rejects=1)
     assert ended.code == 0, ended.stderr
     assert ended.reasons == {4: "model-dropped"}
+    assert "] 1 row rejected\n" in ended.stderr
     frame = models.rows(spark, "id int, plan string, x double", (1, "free", 1.0), (2, "paid", 8.0), (4, "free", 3.0))
     scored = PipelineModel.load(f"file://{classifier}").transform(frame).collect()
     expected = {str(row.id): (row.probability[1], row.answer) for row in scored}

@@ -30,6 +30,21 @@ def test_of_very_many_files_a_task_reads_several() -> None:
     assert splits.split_bytes(100 * MB, 10_000) == 100 * MB // splits.SPLITS
 
 
+@pytest.mark.parametrize("files", [3, 100, 4_000, 9_000, 12_000, 70_000])
+@pytest.mark.parametrize("gigabytes", [100, 300, 540, 700, 5_000])
+def test_what_the_tasks_write_fits_in_an_upload_to_s3(gigabytes: int, files: int) -> None:
+    size = gigabytes * 1000 * MB // files
+    split = splits.split_bytes(size * files, files)
+    opening = int(splits.task_settings(size * files, split)["spark.sql.files.openCostInBytes"])
+    tasks, filled = 1, 0
+    # as Spark does it: pieces, the large ones first, as long as there is room in the task
+    for piece in sorted([min(split, size - start) for start in range(0, size, split)] * files, reverse=True):
+        if filled + piece > split:
+            tasks, filled = tasks + 1, 0
+        filled += piece + opening
+    assert tasks <= 10_000
+
+
 @pytest.mark.parametrize("name", session.ASKED_OFTEN)
 def test_a_class_that_pyspark_asks_for_often_is_the_one_that_the_jvm_would_name(spark: SparkSession, name: str) -> None:
     view: Any = spark.sparkContext._jvm
