@@ -1,5 +1,6 @@
 """The manners that the programs share: one line an error, one exit code a kind, one JSON line on stdout."""
 
+import importlib
 import io
 import json
 import logging
@@ -74,6 +75,15 @@ def end_at_once(number: int, _: Optional[FrameType]) -> None:
     """
 
     _exit(*ended(lambda: _interrupt(number, None)))
+
+
+def whole_import(module: str) -> None:
+    """Import `module` before a signal is heeded: SciPy too, as pyspark.ml looks for it, would take an exception for its lack."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTED)
+    try:
+        importlib.import_module(module)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTED)
 
 
 def _exit(code: int, summary: Mapping[str, Any]) -> NoReturn:

@@ -76,8 +76,8 @@ def planned(
     rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns]
 ) -> tuple[DataFrame, Counters, Counters]:
     """The `journey`, once all is `checked` that can be before a row is read. Raises what was found out then."""
-    # a job reads the rows for each budget; and what a stage in Python does is not for two threads
-    if agreed.policy.has_budgets or agreed.saved.in_python:
+    # a job reads the rows for each budget; and a stage that is none of Spark's may read them too, and is not for two threads
+    if agreed.policy.has_budgets or not model.is_sparks:
         checked.result()
     try:
         plan = journey(rows, agreed, model)
@@ -190,6 +190,8 @@ def score(options: Options) -> Mapping[str, Any]:
     limits = gates.Gates(options.max_rejects, options.min_rows, schema.max_rejects)
     metadata = inputs.model_metadata(options.model)
     saved = saved_model.parse(metadata, options.model)
+    if saved.in_python:
+        program.whole_import("pyspark.ml")
     needs = preflight.check(saved, schema, where=options.model, running_spark=pyspark.__version__)
     agreed = Agreed(schema, rules, limits, saved, needs)
     found = inputs.find(options.inputs)

@@ -10,25 +10,33 @@ import pytest
 
 from tests.support.runs import REPO
 
+LOST = "try:\n signal.raise_signal({number})\nexcept BaseException: pass"
 
-# what NumPy and a finalizer do with an exception that comes while they are at work
+
+# what NumPy, SciPy and a finalizer do with an exception that comes while they are at work
 @pytest.mark.parametrize(
     ("by", "program"),
     [
-        (["-m", "jobs.ahead"], "try:\n signal.raise_signal({number})\nexcept BaseException: pass\nprint('went on')"),
+        (["-m", "jobs.ahead"], f"{LOST}\nprint('went on')"),
+        (
+            [],
+            "from jobs import program\ndef work():\n program.whole_import('library')\n time.sleep(20)\n"
+            " return {{'went': 'on'}}\nprogram.run(work)",
+        ),
         (
             [],
             "from jobs import program\nclass Ending:\n def __del__(self): signal.raise_signal({number})\n"
             "def work():\n Ending()\n time.sleep(20)\n return {{'went': 'on'}}\nprogram.run(work)",
         ),
     ],
-    ids=["while-modules-load", "in-a-finalizer"],
+    ids=["while-modules-load", "while-a-library-loads", "in-a-finalizer"],
 )
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_not_lost_where_exceptions_are(
     tmp_path: Path, by: list[str], program: str, number: int, code: int
 ) -> None:
-    (tmp_path / "program.py").write_text(f"import signal, time\n{program.format(number=int(number))}")
+    for name, text in (("program", program), ("library", LOST)):
+        (tmp_path / f"{name}.py").write_text(f"import signal, time\n{text.format(number=int(number))}")
     command = [sys.executable, *by, str(tmp_path / "program.py")]
     env = {**os.environ, "PYTHONPATH": str(REPO)}
     ended = run(command, capture_output=True, text=True, timeout=60, check=False, env=env)

@@ -17,6 +17,10 @@ OUTPUT_PARAMS = (
 NESTED = r"(stages/[^/]+|bestModel|pipelineModel)/"
 
 
+# those in the JVM, and those of which Python has an object alone, as of a one-versus-rest
+SPARKS = ("org.apache.spark.", "pyspark.ml.")
+
+
 @dataclass(frozen=True)
 class Stage:
     """One fitted stage: `params` are its defaults overlaid with what was set."""
@@ -28,13 +32,13 @@ class Stage:
 
     @property
     def kind(self) -> str:
-        """The class without its package, as `VectorAssembler`."""
-        return self.class_name.rsplit(".", 1)[-1]
+        """The class, of Spark's own without its package, as `VectorAssembler`."""
+        return self.class_name if self.is_own else self.class_name.rsplit(".", 1)[-1]
 
     @property
     def is_own(self) -> bool:
-        """Whether it is none of Spark's stages, so that it may do anything."""
-        return not self.class_name.startswith("org.apache.spark.")
+        """Whether it is none of Spark's stages, by its package, so that it may do anything."""
+        return not self.class_name.startswith(SPARKS)
 
     @property
     def handle_invalid(self) -> str:
@@ -59,7 +63,10 @@ class SavedModel:
 
     spark_version: str
     stages: tuple[Stage, ...]
-    in_python: bool = False  # a stage of it is a Python class, so that Python has to load it stage by stage
+    in_python: bool = (
+        False  # PySpark saved it, and has to load it, as there is a stage of which Python has an object alone
+    )
+    folders: tuple[tuple[str, str], ...] = ()  # where each of its own stages lies below it, and that stage's class
 
     @property
     def lenient_stages(self) -> tuple[str, ...]:
@@ -86,21 +93,36 @@ def parse(files: Mapping[str, str], where: str) -> SavedModel:
             f"model {where}: is a {root.get('class')}, not a PipelineModel; fit it inside a Pipeline and save that"
         )
     in_python = root.get("paramMap", {}).get("language") == "Python"
-    return SavedModel(str(root.get("sparkVersion", "")), tuple(_flatten("", root, described, in_python)), in_python)
+    try:
+        stages = tuple(_flatten("", root, described, in_python))
+        own = tuple((path, str(described[path].get("class", ""))) for path in _inside("", root, described))
+    except KeyError as error:
+        _, uid = error.args[0]
+        raise ModelMismatchError(
+            f"model {where}: its stage {uid} is not there; copy it again, or fit and save it again"
+        ) from error
+    return SavedModel(str(root.get("sparkVersion", "")), stages, in_python, own)
 
 
 def _flatten(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any], in_python: bool) -> Iterator[Stage]:
     """The stages under `folder` in running order; a stage that stands for others is replaced by them."""
-    children = [path for path in described if path != folder and _parent(path) == folder]
+    children = _inside(folder, entry, described)
     if children:
-        for path in sorted(children, key=_position):
+        for path in children:
             yield from _flatten(path, described[path], described, in_python)
     elif folder:
         params = {**entry.get("defaultParamMap", {}), **entry.get("paramMap", {})}
         name = str(entry.get("class", ""))
-        # Java itself saves a pipeline in which no stage is Python's
-        is_python = in_python and not name.startswith(("org.apache.spark.", "com.", "org.", "ml."))
-        yield Stage(name, str(entry.get("uid", "")), params, is_python)
+        # PySpark imports the class of each stage of a pipeline that it has saved itself
+        yield Stage(name, str(entry.get("uid", "")), params, in_python and not name.startswith(SPARKS[0]))
+
+
+def _inside(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any]) -> list[str]:
+    """The folders in `folder` of the stages that it stands for, in running order; those left of another model are none."""
+    found = {_position(path): path for path in described if path != folder and _parent(path) == folder}
+    uids = entry.get("paramMap", {}).get("stageUids")
+    places = sorted(found) if uids is None else enumerate(uids)
+    return [found[place] for place in places]
 
 
 def _parent(path: str) -> str:
@@ -109,9 +131,10 @@ def _parent(path: str) -> str:
 
 
 def _position(path: str) -> tuple[int, str]:
+    """The place among its pipeline's stages, and the name there, as Spark makes of both the last folder of `path`."""
     name = path.rstrip("/").rsplit("/", 1)[-1]
-    number = name.split("_", 1)[0]
-    return (int(number) if number.isdigit() else 0, name)
+    number, _, uid = name.partition("_")
+    return (int(number), uid) if number.isdigit() else (0, name)
 
 
 def _columns(params: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ class Calls:
     def known(self, class_name: str) -> bool:
         """Whether Spark's class path has the class."""
         try:
-            self._class(class_name)
+            self.class_of(class_name)
         except Exception:  # py4j wraps ClassNotFoundException
             return False
         return True
@@ -108,7 +108,7 @@ class Calls:
 
     def object_of(self, class_name: str) -> Any:
         """The type of values that are Java objects: they live within an expression, and no column can be of it."""
-        return self.java(f"{SPARK_SQL}.types.ObjectType")(self._class(class_name))
+        return self.java(f"{SPARK_SQL}.types.ObjectType")(self.class_of(class_name))
 
     def held(self, value: Any, class_name: str) -> Any:
         """A Java object that travels with the plan: every task has a copy of its own."""
@@ -131,7 +131,7 @@ class Calls:
 
     def _static(self, class_name: str, method: str, kind: Any, arguments: Any) -> Any:
         java = self.java(f"{EXPRESSIONS}.objects.StaticInvoke")
-        return java(self._class(class_name), kind, method, arguments, self._none, True, False, True, *self._added())
+        return java(self.class_of(class_name), kind, method, arguments, self._none, True, False, True, *self._added())
 
     def _added(self) -> list[Any]:
         """What Spark 4 wants to be told last, and has no need of."""
@@ -173,7 +173,8 @@ class Calls:
             return getattr(converter, "MODULE$").apply(java._jc.node())
         return java._jc.expr()
 
-    def _class(self, name: str) -> Any:
+    def class_of(self, name: str) -> Any:
+        """The object that the JVM has of a class; what is raised names one that it has not."""
         if name not in self._classes:
             self._classes[name] = self.java("java.lang.Class").forName(name, True, self._loader)
         return self._classes[name]

@@ -15,9 +15,8 @@ from jobs.contract.saved_model import SavedModel
 from jobs.scoring import predict, sql, validate
 from jobs.scoring.calls import Calls
 from jobs.scoring.chain import Chain, SqlOrColumn
-from jobs.scoring.model import Model
+from jobs.scoring.model import ML, Model
 
-ML = "org.apache.spark.ml"
 DOUBLES, VECTOR, VECTORS = "[D", f"{ML}.linalg.Vector", f"{ML}.linalg.Vectors"
 REGRESSIONS = (
     "LinearRegressionModel",
@@ -48,7 +47,8 @@ def score(records: DataFrame, model: Model, saved: SavedModel) -> Optional[DataF
 def _outputs(records: DataFrame, model: Model) -> Optional[DataFrame]:
     kinds = {field.name: field.dataType for field in records.schema.fields}
     chain, vectors = Chain(records), set[str]()
-    for java, kind, _ in model.jvm_stages:
+    for stage in model.jvm_stages:
+        java, kind = stage.java, stage.kind
         if kind == "VectorAssembler":
             added = _assembled(java, kinds, vectors)
         elif kind in REGRESSIONS:

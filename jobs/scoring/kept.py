@@ -45,7 +45,7 @@ def check(given: DataFrame, scored: DataFrame, model: Model, agreed: Agreed) -> 
     _check_rows(plan, given, model)
     _check_keys(plan, given, agreed.schema.keys)
     # no other stage can hold an expression of somebody's own
-    if any(stage.kind == "SQLTransformer" or stage.is_own for stage in agreed.saved.stages):
+    if model.of_kind("SQLTransformer") or not model.is_sparks:
         _check_values(plan, given, model)
         _check_expressions(plan, given, model)
 
@@ -58,7 +58,7 @@ def _check_rows(plan: Plan, given: DataFrame, model: Model) -> None:
     if other:
         raise ModelMismatchError(
             f"the model makes other rows of those it is given ({other[0]}), so none could be accounted for; "
-            f"a SQLTransformer must keep rows as they are, and give the same each time"
+            f"a SQLTransformer or a stage of your own must keep rows as they are, and give the same each time"
         )
     if BEGINNING not in kinds:  # the counters would be no part of what is written, and waited for in vain
         stage = _first(given, model, lambda plan: BEGINNING not in _kinds(plan))
@@ -140,7 +140,8 @@ def _misused(plan: Plan, given: DataFrame) -> Optional[str]:
             if not each.references().intersect(own).isEmpty():
                 if each.nodeName() != "Alias" or each.child().nodeName() != "AttributeReference":
                     return (
-                        "* and mapInPandas would give a function the job's own columns too; name the columns you mean"
+                        "* and mapInPandas would give a function the job's own columns too, and so would map of a typed Dataset; "
+                        "name the columns you mean"
                     )
                 own = getattr(own, "$plus$plus")(each.toAttribute().references())
             if each.containsPattern(cast) and any(map(is_text_of_bytes, nodes(each.children()))):

@@ -1,10 +1,11 @@
 """A saved pipeline as the job applies it: its stages one after the other, each by the object that the JVM has of it.
 
-PySpark's own objects are for stages that are Python classes alone. It would have to know the class of every other stage, imports
-NumPy and more for that, and copies a stage's settings with each transform (docs/decisions/0027).
+PySpark's objects are for stages in Python alone. Of every other it would have to know the class, and it copies the settings of each
+over the JVM's with every transform (docs/decisions/0027).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
@@ -12,19 +13,26 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.contract.saved_model import SavedModel
 from jobs.errors import ModelMismatchError
 from jobs.scoring import failures, guards, session
-from jobs.scoring.calls import java_class
+from jobs.scoring.calls import calls_of, java_class
 
 ML = "org.apache.spark.ml"
-VALIDATIONS = (f"{ML}.tuning.CrossValidatorModel", f"{ML}.tuning.TrainValidationSplitModel")
+VALIDATIONS = ("CrossValidatorModel", "TrainValidationSplitModel")
+AT_ONCE = 8
 LACKING = "ClassNotFoundException: "
 
 
 class JvmStage(NamedTuple):
-    """A stage of any class on Spark's class path, and its `kind`: that class, of Spark's own without the package."""
+    """A stage of any class on Spark's class path, and its `kind`: that class, of Spark's own without its package."""
 
     java: Any
     kind: str
     owner: Any = None  # PySpark's object, if there is one: when that goes, the JVM's does too
+    parts: Sequence[Any] = ()  # the stages inside it, should it be an R formula
+
+    @property
+    def is_sparks(self) -> bool:
+        """Whether the stage is one of Spark's own."""
+        return "." not in self.kind
 
     @property
     def uid(self) -> str:
@@ -40,7 +48,6 @@ class JvmStage(NamedTuple):
 class Kept(NamedTuple):
     """In front of a stage that would fail on some rows: those that it can take, by a condition in SQL."""
 
-    uid: str
     condition: str
 
     def transform(self, frame: DataFrame) -> DataFrame:
@@ -52,10 +59,17 @@ class Model:
     """The stages of a pipeline, those of pipelines within it in their place."""
 
     def __init__(self, stages: Iterable[Any]) -> None:
-        """Of stages that each have a `uid` and `transform`: `JvmStage`, `Kept`, or an object of a Python class."""
+        """Of stages that each have a `transform`: `JvmStage`, `Kept`, or an object of a Python class."""
         self.stages: Sequence[Any] = tuple(stages)
         self.jvm_stages: Sequence[JvmStage] = tuple(
-            each for stage in self.stages if isinstance(stage, JvmStage) for each in _parts(stage)
+            each for stage in self.stages if isinstance(stage, JvmStage) for each in stage.parts or (stage,)
+        )
+
+    @property
+    def is_sparks(self) -> bool:
+        """Whether all stages are Spark's own, in the JVM; any other may do anything."""
+        return all(
+            isinstance(stage, Kept) or (isinstance(stage, JvmStage) and stage.is_sparks) for stage in self.stages
         )
 
     def transform(self, frame: DataFrame) -> DataFrame:
@@ -75,7 +89,7 @@ def load_model(spark: SparkSession, uri: str, saved: SavedModel) -> Model:
     Raises `ModelMismatchError`.
     """
     try:
-        model = Model(_loaded(spark, session.exactly(uri), saved))
+        model = Model(_loaded(spark, uri, saved))
     except Exception as error:  # whatever a file that is damaged or missing makes Spark say
         if failures.is_the_stores(error):
             raise
@@ -85,52 +99,68 @@ def load_model(spark: SparkSession, uri: str, saved: SavedModel) -> Model:
             cure = "cannot be loaded: {}; ship the jar that has this class: --spark '--jars FILE.jar'"
         raise ModelMismatchError(f"model {uri}: {cure.format(said)}") from error
     for stage in model.jvm_stages:
-        # `skip` gives every other row exactly what `error` gives, and `error` would end the whole run
-        if _has_skip(stage.java) and stage.java.getHandleInvalid() == "error":
+        # `skip` gives every other row exactly what `error` gives, and `error` would end the whole run; of others' stages nobody knows
+        if stage.is_sparks and _has_skip(stage.java) and stage.java.getHandleInvalid() == "error":
             stage.java.set(stage.java.getParam("handleInvalid"), "skip")
     return Model(_guarded(model))
 
 
-def _loaded(spark: SparkSession, path: str, saved: SavedModel) -> Iterator[Any]:
-    if not saved.in_python:
-        return _of_java(java_class(spark, f"{ML}.PipelineModel").read().load(path))
-    from pyspark.ml import PipelineModel
+def _loaded(spark: SparkSession, uri: str, saved: SavedModel) -> list[Any]:
+    if saved.in_python:
+        from pyspark.ml import PipelineModel
 
-    return of_python(PipelineModel.load(path))
+        return list(of_python(spark, PipelineModel.load(session.exactly(uri))))
+
+    def stage(place: tuple[str, str]) -> Any:
+        folder, name = place
+        calls_of(spark).class_of(name)  # that it is not there is said by its name
+        return java_class(spark, name).read().load(session.exactly(f"{uri}/{folder}"))
+
+    # Spark's own reader of a pipeline asks the store for one after the other, and for what describes a stage once more
+    loading = ThreadPoolExecutor(AT_ONCE, initializer=session.use, initargs=(spark,))
+    try:
+        return [each for java in loading.map(stage, saved.folders) for each in _of_java(spark, java)]
+    finally:  # one that waits for a store is not waited for after a Ctrl-C
+        loading.shutdown(wait=False, cancel_futures=True)
 
 
-def _of_java(java: Any, owner: Any = None) -> Iterator[JvmStage]:
+def _of_java(spark: SparkSession, java: Any, owner: Any = None) -> Iterator[JvmStage]:
     """The stage, or those that it stands for: a pipeline's are applied one by one, and of a validation the best model is."""
+    # by where its class comes from: others call their packages like Spark's too
+    is_sparks = _origin(java.getClass()) == _origin(calls_of(spark).class_of(f"{ML}.PipelineModel"))
     name = str(java.getClass().getName())
-    if name == f"{ML}.PipelineModel":
+    kind = name.rpartition(".")[-1] if is_sparks else name
+    if kind == "PipelineModel":
         for stage in java.stages():
-            yield from _of_java(stage, owner)
-    elif name in VALIDATIONS:
-        yield from _of_java(java.bestModel(), owner)
+            yield from _of_java(spark, stage, owner)
+    elif kind in VALIDATIONS:
+        yield from _of_java(spark, java.bestModel(), owner)
     else:
-        yield JvmStage(java, name.rpartition(".")[-1] if name.startswith(f"{ML}.") else name, owner)
+        inside = _of_java(spark, java.pipelineModel(), owner) if kind == "RFormulaModel" else ()
+        yield JvmStage(java, kind, owner, tuple(inside))
 
 
-def of_python(stage: Any) -> Iterator[Any]:
-    """The same of an object of PySpark's or of a class of the user's own."""
+def _origin(java_class: Any) -> str:
+    """The jar that a class was read from."""
+    return str(java_class.getProtectionDomain().getCodeSource().getLocation())
+
+
+def of_python(spark: SparkSession, stage: Any) -> Iterator[Any]:
+    """The same of an object of PySpark's; one of another class may have a way of its own, and is left as it is."""
     from pyspark.ml import PipelineModel
     from pyspark.ml.tuning import CrossValidatorModel, TrainValidationSplitModel
     from pyspark.ml.wrapper import JavaTransformer
 
     if isinstance(stage, PipelineModel):
         for inner in stage.stages:
-            yield from of_python(inner)
+            yield from of_python(spark, inner)
     elif isinstance(stage, (CrossValidatorModel, TrainValidationSplitModel)):
-        yield from of_python(stage.bestModel)
-    elif getattr(type(stage), "_transform", None) is JavaTransformer._transform:
-        yield from _of_java(stage._java_obj, stage)
+        yield from of_python(spark, stage.bestModel)
+    elif isinstance(stage, JavaTransformer) and type(stage).__module__.startswith("pyspark.ml."):
+        stage._transfer_params_to_java()  # as each of its transforms does
+        yield from _of_java(spark, stage._java_obj, stage)
     else:
         yield stage
-
-
-def _parts(stage: JvmStage) -> Iterator[JvmStage]:
-    """The stage, or those inside it, should it be an R formula."""
-    return _of_java(stage.java.pipelineModel()) if stage.kind == "RFormulaModel" else iter((stage,))
 
 
 def _has_skip(java: Any) -> bool:
@@ -143,5 +173,5 @@ def _guarded(model: Model) -> Iterator[Any]:
     for stage in model.stages:
         tests = list(guards.tests(stage.java, stage.kind, indexed)) if isinstance(stage, JvmStage) else []
         if tests:
-            yield Kept(f"before {stage.uid}", " AND ".join(tests))
+            yield Kept(" AND ".join(tests))
         yield stage

@@ -11,11 +11,11 @@ from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import RESERVED
 from jobs.errors import ModelMismatchError
 from jobs.scoring import failures, sql
-from jobs.scoring.model import Model
+from jobs.scoring.model import ML, Model
 
 FAULT = "_na_fault"
 PREDICTIONS = ("predictionCol", "probabilityCol", "rawPredictionCol")
-VECTOR = "org.apache.spark.ml.linalg.VectorUDT"
+VECTOR = f"{ML}.linalg.VectorUDT"
 
 
 def score(good: DataFrame, model: Model, saved: SavedModel) -> DataFrame:
@@ -45,7 +45,7 @@ def outputs(good: DataFrame, model: Model) -> DataFrame:
         raise ModelMismatchError(
             f"the model cannot be applied to the schema's columns: {failures.cause(error)}"
         ) from error
-    # as Spark's JSON: for a vector among them `scored.schema` would load pyspark.ml, and NumPy with it
+    # as Spark's JSON: for a vector among them `scored.schema` would load pyspark.ml, which takes a while
     java: Any = scored
     kinds = {field["name"]: field["type"] for field in json.loads(java._jdf.schema().json())["fields"]}
     lost = [name for name in good.columns if name not in kinds]
@@ -54,8 +54,14 @@ def outputs(good: DataFrame, model: Model) -> DataFrame:
         raise ModelMismatchError(
             f"the model drops {what}, so its rows could not be accounted for; a SQLTransformer must SELECT *, and may add to it"
         )
-    vectors = [name for name, kind in kinds.items() if isinstance(kind, dict) and kind.get("class") == VECTOR]
-    arrays = {name: _as_array(scored, name) for name in vectors}
+    classes = {name: kind for name, kind in kinds.items() if isinstance(kind, dict) and kind["type"] == "udt"}
+    for name, kind in classes.items():
+        if not kind.get("pyClass"):
+            raise ModelMismatchError(
+                f"the model makes a column {name!r} of {kind['class']}, a type that only the JVM knows; "
+                f"let the stage drop it, or give it as numbers or text"
+            )
+    arrays = {name: _as_array(scored, name) for name, kind in classes.items() if kind["class"] == VECTOR}
     return scored.withColumns(arrays) if arrays else scored
 
 

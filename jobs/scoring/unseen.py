@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.scoring import guards, sql
-from jobs.scoring.model import Model
+from jobs.scoring.model import JvmStage, Model
 
 MOST_FREQUENT = 10
 KEPT = "_na_unseen"
@@ -87,5 +87,4 @@ def _indexed(frame: DataFrame, java: Any, outputs: list[str]) -> DataFrame:
         keeping.set(keeping.getParam("outputCols"), names)
     else:
         keeping.set(keeping.getParam("outputCol"), outputs[0])
-    transformed: Any = frame
-    return DataFrame(keeping.transform(transformed._jdf), frame.sparkSession)
+    return JvmStage(keeping, "StringIndexerModel").transform(frame)

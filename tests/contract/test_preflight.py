@@ -17,10 +17,8 @@ def stage(kind: str, **params: Any) -> tuple[str, dict[str, Any]]:
     return kind if "." in kind else f"{ML}feature.{kind}", params
 
 
-def files(*stages: tuple[str, dict[str, Any]], version: str = "3.5.9") -> dict[str, str]:
-    """The metadata files of a saved pipeline."""
-    # Spark saves it as Python's if one of its stages is
-    in_python = any(kind.startswith(("shop.stages.", "json.")) for kind, _ in stages)
+def files(*stages: tuple[str, dict[str, Any]], version: str = "3.5.9", in_python: bool = False) -> dict[str, str]:
+    """The metadata files of a pipeline as the JVM has saved it, or PySpark, which does if a stage of it is a Python class."""
     params = {"language": "Python"} if in_python else {}
     root = {"class": f"{ML}PipelineModel", "sparkVersion": version, "paramMap": params}
     found = {"metadata/part-00000": json.dumps(root)}
@@ -30,10 +28,11 @@ def files(*stages: tuple[str, dict[str, Any]], version: str = "3.5.9") -> dict[s
     return found
 
 
-def checked(*stages: tuple[str, dict[str, Any]], **fields: str) -> Needs:
+def checked(*stages: tuple[str, dict[str, Any]], in_python: bool = False, **fields: str) -> Needs:
     """What the pipeline of `stages` needs of a schema of `fields` (name to type)."""
     schema = table_schema.parse(json.dumps({"fields": [{"name": n, "type": t} for n, t in fields.items()]}), "s.json")
-    return preflight.check(saved_model.parse(files(*stages), "m"), schema, where="m", running_spark="3.5.1")
+    model = saved_model.parse(files(*stages, in_python=in_python), "m")
+    return preflight.check(model, schema, where="m", running_spark="3.5.1")
 
 
 ASSEMBLER = stage("VectorAssembler", inputCols=["a", "b"], outputCol="features")
@@ -75,7 +74,7 @@ def test_the_labels_indexer_is_passed_over_but_not_what_is_made_from_it() -> Non
         checked(indexer, made, a="number")
 
 
-WRONG: dict[str, tuple[Any, dict[str, str], str]] = {
+WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "missing": ([ASSEMBLER], {"a": "number"}, "needs column 'b', which the schema does not have; add 'b'"),
     "case": ([ASSEMBLER], {"a": "number", "B": "number"}, "the schema has 'B': case matters"),
     "type": (
@@ -89,11 +88,6 @@ WRONG: dict[str, tuple[Any, dict[str, str], str]] = {
         [ASSEMBLER],
         {"a": "number", "b": "number", "Features": "number"},
         "writes column 'features', which the schema has too as 'Features'",
-    ),
-    "python": (
-        [stage("shop.stages.Cleaner", inputCol="a")],
-        {"a": "number"},
-        "shop.stages.Cleaner, which cannot be imported",
     ),
 }
 
@@ -113,8 +107,24 @@ def test_a_stage_of_another_library_of_the_jvms_is_not_imported_and_what_it_adds
     assert checked(own, after, a="number").features == ("a",)
 
 
+def test_a_stage_that_is_called_like_one_of_sparks_is_not_taken_for_it() -> None:
+    # Spark's would take no number, and a missing value
+    needs = checked(
+        stage("shop.Tokenizer", inputCol="a"), stage("shop.ImputerModel", inputCol="b"), a="number", b="number"
+    )
+    assert needs.required == {"a", "b"}
+
+
 def test_a_python_stage_that_can_be_imported_passes() -> None:
-    assert checked(stage("json.decoder.JSONDecoder", inputCol="a"), a="number").features == ("a",)
+    its = stage("json.decoder.JSONDecoder", inputCol="a")
+    assert checked(its, in_python=True, a="number").features == ("a",)
+
+
+@pytest.mark.parametrize("name", ["shop.stages.Cleaner", "ml.stages.Cleaner", "com.shop.Cleaner"])
+def test_a_python_stage_that_cannot_be_imported_is_named_with_the_cure(name: str) -> None:
+    cure = rf"^model m: stage s0 is the Python class {name}, which cannot be imported .*--py-files {name.split('.')[0]}\.py$"
+    with pytest.raises(ModelMismatchError, match=cure):
+        checked(stage(name, inputCol="a"), in_python=True, a="number")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +155,29 @@ def test_what_is_no_saved_pipeline_does_not_fit(found: dict[str, str], said: str
     assert said in str(caught.value)
 
 
+def of_uids(*uids: str) -> dict[str, str]:
+    """The metadata of a pipeline that says which stages it has, with those in folders of another one too."""
+    found = files(ASSEMBLER, stage("Bucketizer", inputCol="a", outputCol="b"))
+    found["stages/0_old/metadata/part-00000"] = json.dumps({"class": f"{ML}feature.Tokenizer", "uid": "old"})
+    found["stages/2_s2/metadata/part-00000"] = json.dumps({"class": f"{ML}feature.Tokenizer", "uid": "s2"})
+    root = json.loads(found["metadata/part-00000"])
+    return {**found, "metadata/part-00000": json.dumps({**root, "paramMap": {"stageUids": uids}})}
+
+
+def test_what_a_copy_over_an_older_model_has_left_is_no_stage() -> None:
+    model = saved_model.parse(of_uids("s0", "s1"), "m")
+    assert [found.kind for found in model.stages] == ["VectorAssembler", "Bucketizer"]
+    assert model.folders == (
+        ("stages/0_s0/", f"{ML}feature.VectorAssembler"),
+        ("stages/1_s1/", f"{ML}feature.Bucketizer"),
+    )
+
+
+def test_a_stage_that_was_not_copied_is_named() -> None:
+    with pytest.raises(ModelMismatchError, match="model m: its stage gone is not there; copy it again"):
+        saved_model.parse(of_uids("s0", "s1", "s2", "gone"), "m")
+
+
 def test_pipelines_within_pipelines_are_walked_in_order() -> None:
     inner = {
         "stages/1_p/metadata/part-00000": json.dumps({"class": f"{ML}PipelineModel", "uid": "p"}),
@@ -153,7 +186,7 @@ def test_pipelines_within_pipelines_are_walked_in_order() -> None:
         "stages/1_p/stages/2_d/metadata/part-00000": json.dumps({"class": "d", "uid": "d"}),
     }
     model = saved_model.parse({**files(stage("x.A")), **inner}, "m")
-    assert [found.kind for found in model.stages] == ["A", "c", "d", "e"]
+    assert [found.kind for found in model.stages] == ["x.A", "c", "d", "e"]
 
 
 def test_what_a_stage_was_fitted_by_or_is_made_of_is_no_stage_of_the_pipeline() -> None:

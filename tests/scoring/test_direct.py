@@ -64,7 +64,7 @@ DIFFERENT = "NOT (p <=> prediction AND (p != 0 OR CAST(p AS string) = CAST(predi
 
 def both(model: PipelineModel, records: DataFrame) -> DataFrame:
     """The `records` with the prediction of `direct` as `p`, and that of `transform`."""
-    scored = direct.score(records, Model(of_python(model)), SAVED)
+    scored = direct.score(records, Model(of_python(records.sparkSession, model)), SAVED)
     assert scored is not None
     return model.transform(scored.withColumnRenamed("features", "f").withColumnRenamed("prediction", "p"))
 
@@ -89,7 +89,7 @@ def test_a_vector_of_more_columns_than_are_unrolled_is_summed_up_in_the_same_ord
     frame = spark.range(100_000).selectExpr("id", *columns, f"true AS {validate.VALID}", "rand(99) AS y")
     stages: list[Any] = [VectorAssembler(inputCols=names, outputCol="features"), LinearRegression(labelCol="y")]
     model = Pipeline(stages=stages).fit(frame.limit(500))
-    scored = direct.score(frame, Model(of_python(model)), SAVED)
+    scored = direct.score(frame, Model(of_python(spark, model)), SAVED)
     assert scored is not None
     again = model.transform(scored.withColumnRenamed("features", "f").withColumnRenamed("prediction", "p"))
     assert again.where("NOT CAST(p AS string) <=> CAST(prediction AS string)").count() == 0
@@ -106,7 +106,7 @@ def test_numbers_of_every_kind_and_flags_are_those_of_transform(spark: SparkSess
     names = [f"x{n}" for n in range(len(kinds))]
     stages: list[Any] = [VectorAssembler(inputCols=names, outputCol="features"), LinearRegression(labelCol="y")]
     model = Pipeline(stages=stages).fit(frame)
-    scored = direct.score(frame, Model(of_python(model)), SAVED)
+    scored = direct.score(frame, Model(of_python(spark, model)), SAVED)
     assert scored is not None
     again = model.transform(scored.withColumnRenamed("features", "f").withColumnRenamed("prediction", "p"))
     assert again.where("CAST(p AS string) = CAST(prediction AS string)").count() == 200
@@ -120,7 +120,7 @@ def test_what_is_missing_or_not_valid_gets_no_prediction(spark: SparkSession, tr
         [*rows, (4, 1.0, float("nan"), 3.0, 1, True)],
         f"id int, a double, b double, c double, whole bigint, {validate.VALID} boolean",
     )
-    scored = direct.score(records, Model(of_python(model)), SavedModel("", ()))
+    scored = direct.score(records, Model(of_python(spark, model)), SavedModel("", ()))
     assert scored is not None
     assert {row["id"]: row["prediction"] is not None for row in scored.collect()} == {
         1: True,
@@ -133,12 +133,12 @@ def test_what_is_missing_or_not_valid_gets_no_prediction(spark: SparkSession, tr
 def test_other_stages_are_left_to_transform(spark: SparkSession, training: DataFrame) -> None:
     assembler = VectorAssembler(inputCols=INPUTS, outputCol="features", handleInvalid="keep")
     model = Pipeline(stages=[assembler, REGRESSIONS["tree"]()]).fit(training)
-    assert direct.score(drawn(spark, 1, extreme=False), Model(of_python(model)), SAVED) is None
+    assert direct.score(drawn(spark, 1, extreme=False), Model(of_python(spark, model)), SAVED) is None
     known = Pipeline(stages=[VectorAssembler(inputCols=INPUTS, outputCol="features"), REGRESSIONS["tree"]()]).fit(
         training
     )
-    assert direct.score(drawn(spark, 1, extreme=False), Model(of_python(known)), SAVED) is not None
+    assert direct.score(drawn(spark, 1, extreme=False), Model(of_python(spark, known)), SAVED) is not None
     assert (
-        direct.score(drawn(spark, 1, extreme=False), Model(of_python(known)), SavedModel("", (), in_python=True))
+        direct.score(drawn(spark, 1, extreme=False), Model(of_python(spark, known)), SavedModel("", (), in_python=True))
         is None
     )

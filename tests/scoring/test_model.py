@@ -3,13 +3,17 @@
 from pathlib import Path
 
 import pytest
+from pyspark.ml import PipelineModel
+from pyspark.ml.param.shared import HasInputCol, HasOutputCol, HasThreshold
+from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
+from pyspark.ml.wrapper import JavaTransformer
 from pyspark.sql import SparkSession
 
 from jobs.scoring.calls import java_class
-from tests.support import jvm
+from tests.support import jvm, models
 from tests.support.runs import Ended, Score
 
-ROWS = {"a": 1.5, "b": -2.0, "c": 1e300}
+ROWS = {"a": 0.5, "b": -2.0, "c": 1e300}
 
 
 @pytest.fixture(scope="module")
@@ -20,15 +24,31 @@ def library(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> No
     loader.addURL(java_class(spark, "java.net.URL")(path.as_uri()))
 
 
+class Above(
+    JavaTransformer, HasInputCol, HasOutputCol, HasThreshold, DefaultParamsReadable["Above"], DefaultParamsWritable
+):
+    """A team's own object for a stage of the JVM: its settings get there with each transform, and not before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._java_obj = self._new_java_obj("org.apache.spark.ml.feature.Binarizer", self.uid)
+
+
 def scored(plain: Score, folder: Path, stage: str, expression: str) -> Ended:
-    """A night with a model of the one stage."""
+    """A night with a model of the one stage behind an assembler."""
+    return night(plain, folder, jvm.model(stage, expression, folder / "model"))
+
+
+def night(plain: Score, folder: Path, model: Path) -> Ended:
+    """A night with the rows above."""
     (folder / "in.csv").write_text("id,x\n" + "".join(f"{key},{value!r}\n" for key, value in ROWS.items()))
     policy = {"actions": [], "otherwise": "keep", "columns": {"id": "id", "prediction": "prediction"}}
-    model = jvm.model(stage, expression, folder / "model")
     return plain(input=folder / "in.csv", model=model, policy=policy)
 
 
-@pytest.mark.parametrize("stage", ["shop.Predicting", "shop.LinearRegressionModel"])
+@pytest.mark.parametrize(
+    "stage", ["shop.Predicting", "shop.LinearRegressionModel", "org.apache.spark.ml.feature.Predicting"]
+)
 def test_a_stage_that_the_jvm_alone_knows_predicts_what_it_says(
     stage: str, library: None, plain: Score, tmp_path: Path
 ) -> None:
@@ -41,6 +61,12 @@ def test_a_stage_that_the_jvm_alone_knows_predicts_what_it_says(
     ("stage", "expression", "says"),
     [
         ("shop.Predicting", "x + rand()", "stage x + rand() of the model: rand is not allowed"),
+        ("org.apache.spark.ml.feature.Predicting", "x + rand()", "rand is not allowed"),
+        (
+            "shop.Odd",
+            "x",
+            "makes a column 'odd' of shop.OddType, a type that only the JVM knows; let the stage drop it",
+        ),
         ("shop.Copying", "x + 1", "makes other rows of those it is given (MapPartitions)"),
         ("shop.Gone", "x", "ClassNotFoundException: shop.Gone; ship the jar that has this class: --spark '--jars"),
     ],
@@ -52,3 +78,13 @@ def test_one_that_cannot_be_held_to_account_or_found_is_refused(
     assert ended.code == 4, ended.stderr
     assert says in ended.error
     assert not list(ended.output.rglob("actions.csv"))
+
+
+def test_a_python_object_of_the_teams_own_for_a_stage_of_the_jvm_keeps_its_settings(
+    spark: SparkSession, plain: Score, tmp_path: Path
+) -> None:
+    stage = Above()
+    stage._set(inputCol="x", outputCol="prediction", threshold=1.0)
+    ended = night(plain, tmp_path, models.saved(PipelineModel([stage]), tmp_path / "model"))
+    assert ended.code == 0, ended.stderr
+    assert {row["id"]: float(row["prediction"]) for row in ended.actions} == {k: float(x > 1) for k, x in ROWS.items()}

@@ -9,8 +9,10 @@ from pyspark.sql import SparkSession
 
 from jobs.scoring.calls import java_class
 
+# the team's own, and one that is called like Spark's
+PACKAGES = ("shop", "org.apache.spark.ml.feature")
 IMPORTS = """
-package shop;
+package %(package)s;
 
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.ml.Transformer;
@@ -19,7 +21,11 @@ import org.apache.spark.ml.util.DefaultParamsReader;
 import org.apache.spark.ml.util.MLReader;
 import org.apache.spark.sql.Dataset;
 import org.apache.spark.sql.functions;
+import org.apache.spark.sql.types.DataType;
+import org.apache.spark.sql.types.DataTypes;
 import org.apache.spark.sql.types.StructType;
+import org.apache.spark.sql.types.UDTRegistration;
+import org.apache.spark.sql.types.UserDefinedType;
 """
 STAGE = """
 public class %(name)s extends Transformer {
@@ -37,6 +43,7 @@ PREDICTED = 'frame.withColumn("prediction", functions.expr(uid))'
 STAGES = {
     "Predicting": PREDICTED,
     "Copying": f"{PREDICTED}.mapPartitions(new Same(), {PREDICTED}.encoder())",
+    "Odd": f'{PREDICTED}.withColumn("odd", functions.lit(null).cast(new OddType()))',
     # Spark's own stage of that name predicts otherwise
     "LinearRegressionModel": PREDICTED,
 }
@@ -44,18 +51,32 @@ SAME = """
 class Same implements MapPartitionsFunction {
     public java.util.Iterator call(java.util.Iterator rows) { return rows; }
 }
+
+public class Point {
+}
+
+public class OddType extends UserDefinedType {
+    static { UDTRegistration.register("shop.Point", "shop.OddType"); }
+    public DataType sqlType() { return DataTypes.DoubleType; }
+    public Object serialize(Object value) { return value; }
+    public Object deserialize(Object value) { return value; }
+    public Class userClass() { return Point.class; }
+}
 """
 
 
 def jar(spark: SparkSession, path: Path) -> Path:
     """The library, compiled by the compiler that Spark brings."""
-    compiler = java_class(spark, "org.codehaus.janino.SimpleCompiler")()
-    compiler.setParentClassLoader(java_class(spark, "java.lang.Thread").currentThread().getContextClassLoader())
+    loader = java_class(spark, "java.lang.Thread").currentThread().getContextClassLoader()
     stages = [STAGE % {"name": name, "transformed": transformed} for name, transformed in STAGES.items()]
-    compiler.cook("".join([IMPORTS, *stages, SAME]))
     with zipfile.ZipFile(path, "w") as packed:
-        for name, data in dict(compiler.getBytecodes()).items():
-            packed.writestr(f"{name.replace('.', '/')}.class", bytes(data))
+        for package in PACKAGES:
+            compiler = java_class(spark, "org.codehaus.janino.SimpleCompiler")()
+            compiler.setParentClassLoader(loader)
+            own = stages if package == "shop" else stages[:1]
+            compiler.cook("".join([IMPORTS % {"package": package}, *own, SAME]))
+            for name, data in dict(compiler.getBytecodes()).items():
+                packed.writestr(f"{name.replace('.', '/')}.class", bytes(data))
     return path
 
 

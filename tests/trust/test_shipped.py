@@ -87,7 +87,7 @@ def test_a_stage_in_a_jar_predicts_what_it_says_and_pyspark_ml_is_not_loaded(
     spark: SparkSession, tmp_path: Path
 ) -> None:
     jar = jvm.jar(spark, tmp_path / "shop library.jar")
-    model = jvm.model("shop.Predicting", "floor(x * 2) / 2", tmp_path / "model")
+    model = jvm.model("shop.Predicting", "floor(x * 2) * 0.5", tmp_path / "model")
     # Python says what it imports, in lines that end with the module's name
     ended = submitted(model, tmp_path, "--spark", f"--jars '{jar}'", PYTHONPROFILEIMPORTTIME="1")
     assert ended.code == 0, ended.stderr
