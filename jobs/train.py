@@ -72,10 +72,16 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
             f"{input}: no row fits the schema, with all features and the label there; correct the input or the schema"
         )
     stages: list[Any] = [VectorAssembler(inputCols=wanted, outputCol="features"), LinearRegression(labelCol=label)]
-    Pipeline(stages=stages).fit(good).write().save(storage_for(model).for_spark(model))
-    reloaded = PipelineModel.load(session.exactly(storage_for(model).for_spark(model)))
-    kept = baseline(reloaded.transform(good), [*wanted, "prediction"])
-    storage_for(model).write(model.rstrip("/") + ".baseline.json", (json.dumps(kept, indent=2) + "\n").encode())
+    storage = storage_for(model)
+    try:
+        with session.ended_by_signals(spark):
+            Pipeline(stages=stages).fit(good).write().save(storage.for_spark(model))
+            reloaded = PipelineModel.load(session.exactly(storage.for_spark(model)))
+            kept = baseline(reloaded.transform(good), [*wanted, "prediction"])
+        storage.write(model.rstrip("/") + ".baseline.json", (json.dumps(kept, indent=2) + "\n").encode())
+    except BaseException:
+        storage.delete(model)  # half of a model would be in the way of the next try
+        raise
     return {"status": "published", "model": model, "rows": kept["rows"]}
 
 

@@ -56,6 +56,21 @@ def test_what_does_not_fit_is_refused_before_spark_starts(
 
 
 @pytest.mark.usefixtures("spark")
+def test_of_a_model_that_could_not_be_finished_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        assert (tmp_path / "m" / "stages").exists()
+        raise OSError("No space left on device")
+
+    given = {"input": str(HOUSING / "train.csv"), "schema": str(SCHEMA), "label": "medv", "features": "crim"}
+    with monkeypatch.context() as patched:
+        patched.setattr(train, "baseline", full)
+        with pytest.raises(OSError, match="No space left"):
+            train.train(**given, model=str(tmp_path / "m"))
+    assert not list(tmp_path.iterdir())
+    assert train.train(**given, model=str(tmp_path / "m"))["rows"] == 333
+
+
+@pytest.mark.usefixtures("spark")
 def test_training_data_without_a_single_label_is_refused_with_what_a_row_needs(tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("ID,crim,zn,indus,medv\n1,0.1,2,3,\n2,0.2,2,3,\n")
     with pytest.raises(
