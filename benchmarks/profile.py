@@ -36,7 +36,7 @@ def stages(spark: SparkSession, folder: Path, source: Path) -> Iterator[tuple[st
     agreed = Agreed(schema, rules, gates.Gates("0", 1, {}), saved, needs)
     looked = prepare.look(spark, found.layouts(schema), [], agreed, size=found.size)
     some_layout = next(iter(looked.source.csv.values()))
-    yield "text read", _through(spark.read.option("lineSep", "\n").text(some_layout))
+    yield "text read", _through(spark.read.option("lineSep", "\n").text([*some_layout]))
     rows = read.rows(spark, looked.source, schema)
     yield "lines split", _through(rows)
     yield "cells checked and typed", _through(validate.judged(rows, schema, needs.required))

@@ -48,18 +48,18 @@ class Inputs:
         """The Parquet files, as Spark reaches them."""
         return [self._for_spark(file) for file in self.files if _is_parquet(file)]
 
-    def layouts(self, schema: TableSchema) -> dict[Layout, list[str]]:
-        """The CSV files by layout, as Spark reaches them. Raises `InputRefusedError` naming the file and column."""
+    def layouts(self, schema: TableSchema) -> dict[Layout, dict[str, int]]:
+        """The CSV files by layout, as Spark reaches them, with their sizes. Raises `InputRefusedError` naming the file and column."""
         files = [file for file in self.files if not _is_parquet(file)]
         stores = self._stores  # made here: boto3 must not make clients in several threads
         with ThreadPoolExecutor(max_workers=READERS) as pool:  # stores answer slowly
             lines = list(pool.map(lambda file: first_line(file, stores[scheme_of(file.uri)]), files))
-        found: dict[Layout, list[str]] = {}
+        found: dict[Layout, dict[str, int]] = {}
         bound: dict[bytes, Layout] = {}  # a folder's files mostly share one header
         for file, line in zip(files, lines):
             if line not in bound:
                 bound[line] = header.bind(line, schema, file.uri)
-            found.setdefault(bound[line], []).append(self._for_spark(file))
+            found.setdefault(bound[line], {})[self._for_spark(file)] = file.size
         return found
 
     @cached_property

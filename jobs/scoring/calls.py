@@ -1,6 +1,6 @@
 """Columns that call a method of a Java class in generated code: Spark's own means for its typed datasets (docs/decisions/0011)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any, Union
 
@@ -145,7 +145,7 @@ class Calls:
     def set(self, target: Any, setter: str, value: Any) -> Any:
         """`target`, once its method `setter`, which has no result, was called with `value`."""
         java = self.java(f"{EXPRESSIONS}.objects.InitializeJavaBean")
-        return java(target, self._jvm.PythonUtils.toScalaMap({setter: value}))
+        return java(target, self.map_of({setter: value}))
 
     def string(self, target: Any) -> Any:
         """`target` as a Java string."""
@@ -178,6 +178,10 @@ class Calls:
         if name not in self._classes:
             self._classes[name] = self.java("java.lang.Class").forName(name, True, self._loader)
         return self._classes[name]
+
+    def map_of(self, items: Mapping[str, Any]) -> Any:
+        """Scala's map of `items`."""
+        return self._jvm.PythonUtils.toScalaMap(dict(items))
 
     def seq(self, items: Sequence[Any]) -> Any:
         """Scala's sequence of `items`."""

@@ -1,12 +1,10 @@
 """A row's way as far as no model is needed: what is read, each record judged, and what is counted of it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
-from jobs.contract.header import Layout
 from jobs.contract.table_schema import TableSchema
 from jobs.scoring import aside, read, shapes, splits, unique, validate
 from jobs.scoring.counters import SUSPECTS, Amounts, Counters
@@ -82,9 +80,7 @@ class Prepared:
         )
 
 
-def look(
-    spark: SparkSession, layouts: Mapping[Layout, list[str]], parquet: list[str], agreed: Agreed, *, size: int
-) -> Prepared:
+def look(spark: SparkSession, layouts: read.Layouts, parquet: list[str], agreed: Agreed, *, size: int) -> Prepared:
     """Look at the files, `size` bytes in all, as far as it goes without reading them."""
     return prepared(spark, read.source(spark, layouts, parquet, agreed.schema, size=size), agreed)
 

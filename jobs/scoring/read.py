@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import commas, footers, records, session, shapes, sql
+from jobs.scoring import commas, footers, listed, records, session, shapes, sql
 from jobs.scoring.calls import calls_of
 
 FILE, BLOCK, ROW_ID = "_na_file", "_na_block", "_na_id"
@@ -25,19 +25,20 @@ LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BL
 # SQL: `FILE` without the escapes of a URI, so that files sort by name; nearly none has one
 FILE_NAME = f"CASE WHEN contains({FILE}, '%') THEN url_decode(replace({FILE}, '+', '%2B')) ELSE {FILE} END"
 Pick = Callable[[DataFrame], DataFrame]
+Layouts = Mapping[Layout, Mapping[str, int]]
 LONGEST_LINE = "mapreduce.input.linerecordreader.line.maxlength"
 
 
 @dataclass(frozen=True)
 class Source:
-    """What to read: CSV files by layout, Parquet files by the schema's columns in them (SQL), as URIs that Spark takes.
+    """What to read: CSV files by layout with their sizes, Parquet files by the schema's columns in them (SQL), as URIs that Spark takes.
 
     `size` is in bytes as the files lie there. `broken` names the files (as Spark spells them) in which a quoted cell runs over
     a line end. What a first pass has found out, by task: how many `records` there are, the lines that it has set `aside`
     (`aside.py`), and which records did not come out of the model (`gaps.py`); and the rows that are `repeated` (`unique.repeated`).
     """
 
-    csv: Mapping[Layout, list[str]]
+    csv: Layouts
     parquet: Mapping[str, list[str]]
     size: int
     broken: frozenset[str] = frozenset()
@@ -62,9 +63,7 @@ class Source:
         return self.csv_files + sum(map(len, self.parquet.values()))
 
 
-def source(
-    spark: SparkSession, layouts: Mapping[Layout, list[str]], parquet: list[str], schema: TableSchema, *, size: int
-) -> Source:
+def source(spark: SparkSession, layouts: Layouts, parquet: list[str], schema: TableSchema, *, size: int) -> Source:
     """What to read, `size` bytes in all. Raises `InputRefusedError` for a Parquet file that has not all of the columns, each as a cell."""
     groups: dict[str, list[str]] = {}
     for uri, columns in footers.columns(spark, parquet, schema):
@@ -143,7 +142,7 @@ def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
     return frozenset(found)
 
 
-def damaged(spark: SparkSession, layouts: Mapping[Layout, list[str]]) -> Optional[str]:
+def damaged(spark: SparkSession, layouts: Layouts) -> Optional[str]:
     """The first compressed file that does not read to its end, found by reading them one by one."""
     for uri in (uri for files in layouts.values() for uri in files if is_gzip(uri)):
         try:
@@ -170,11 +169,14 @@ def csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tup
     line = "CASE WHEN endswith(value, '\\r') THEN left(value, length(value) - 1) ELSE value END AS line"
     columns = [line, "value", *(LOCATED if located else ())]
     # a platform may have lines of some length passed over
-    texts = spark.read.option("lineSep", "\n").option(LONGEST_LINE, str((1 << 31) - 1))
-    return [
-        (layout, texts.text([session.exactly(uri) for uri in files]).selectExpr(*columns))
-        for layout, files in source.csv.items()
-    ]
+    options = {"lineSep": "\n", LONGEST_LINE: str((1 << 31) - 1)}
+
+    def texts(files: Mapping[str, int]) -> DataFrame:
+        if all(uri.startswith("file:") for uri in files):  # a disk lists them sooner than Spark could be told of them
+            return spark.read.options(**options).text([session.exactly(uri) for uri in files])
+        return listed.texts(spark, files, options)
+
+    return [(layout, texts(files).selectExpr(*columns)) for layout, files in source.csv.items()]
 
 
 def parquet_frames(spark: SparkSession, source: Source) -> list[DataFrame]:

@@ -6,6 +6,7 @@ import random
 import threading
 from pathlib import Path
 from typing import Any, Optional
+from urllib.parse import unquote
 
 import pytest
 
@@ -66,6 +67,23 @@ def noted(store_process: Store, began: int) -> list[dict[str, Any]]:
     with store_process.log.open() as file:
         file.seek(began)
         return [json.loads(line) for line in file]
+
+
+def test_input_files_are_listed_together_whatever_the_number_of_passes(
+    store: Any, bucket: str, uploaded: Score, store_process: Store, began: int
+) -> None:
+    for n in range(40):  # of more than 32 Spark has tasks list each
+        store.put_object(Bucket=bucket, Key=f"in/{n:02d} [é].csv", Body=f"id,x\na,{n}\nb{n},{n}\n".encode())
+    ended = uploaded(input=f"s3://{bucket}/in", max_rejects=39)  # a is in each: found by another pass
+    assert ended.code == 0, ended.stderr
+    assert (ended.summary["rows_published"], ended.summary["rows_rejected"]) == (41, 39)
+    asked = noted(store_process, began)
+    assert not [request for request in asked if "prefix=in/" in unquote(request["query"])]
+    of_one = [request["method"] for request in asked if "/in/07 " in request["path"]]
+    # the header line, and in each pass its size and its bytes
+    passes = (len(of_one) - 2) // 2
+    assert of_one == ["PUT", "GET", *["HEAD", "GET"] * passes]
+    assert passes > 1
 
 
 def test_a_whole_run_on_s3_gives_the_local_runs_bytes_joined_by_the_server(
