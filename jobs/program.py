@@ -79,11 +79,11 @@ def end_at_once(number: int, _: Optional[FrameType]) -> None:
 
 def whole_import(module: str) -> None:
     """Import `module` before a signal is heeded: SciPy too, as pyspark.ml looks for it, would take an exception for its lack."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTED)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTED)
     try:
         importlib.import_module(module)
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTED)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _exit(code: int, summary: Mapping[str, Any]) -> NoReturn:

@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs import cli, program
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed, Options
-from jobs.errors import HandOffError, InputRefusedError
+from jobs.errors import HandOffError, InputRefusedError, ModelMismatchError
 from jobs.handoff import apart, inputs, uris
 from jobs.handoff.manifest import Table
 from jobs.handoff.publish import ACTIONS, REJECTS, Steps, Wanted
@@ -191,7 +191,12 @@ def score(options: Options) -> Mapping[str, Any]:
     metadata = inputs.model_metadata(options.model)
     saved = saved_model.parse(metadata, options.model)
     if saved.in_python:
-        program.whole_import("pyspark.ml")
+        try:
+            program.whole_import("pyspark.ml")
+        except ImportError as error:
+            raise ModelMismatchError(
+                f"model {options.model}: PySpark has to load it, and lacks a module ({error}); install that"
+            ) from error
     needs = preflight.check(saved, schema, where=options.model, running_spark=pyspark.__version__)
     agreed = Agreed(schema, rules, limits, saved, needs)
     found = inputs.find(options.inputs)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -72,15 +73,22 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
             f"{input}: no row fits the schema, with all features and the label there; correct the input or the schema"
         )
     stages: list[Any] = [VectorAssembler(inputCols=wanted, outputCol="features"), LinearRegression(labelCol=label)]
-    storage = storage_for(model)
+    storage, kept_at = storage_for(model), model.rstrip("/") + ".baseline.json"
+    # whose file this is, the model's name is too: of two at once the other has to leave it
+    if not storage.create(kept_at, b""):
+        raise UsageError(
+            f"--model {model}: there is a {kept_at} already; a published model never changes, choose a new name"
+        )
     try:
         with session.ended_by_signals(spark):
             Pipeline(stages=stages).fit(good).write().save(storage.for_spark(model))
             reloaded = PipelineModel.load(session.exactly(storage.for_spark(model)))
             kept = baseline(reloaded.transform(good), [*wanted, "prediction"])
-        storage.write(model.rstrip("/") + ".baseline.json", (json.dumps(kept, indent=2) + "\n").encode())
+        storage.write(kept_at, (json.dumps(kept, indent=2) + "\n").encode())
     except BaseException:
-        storage.delete(model)  # half of a model would be in the way of the next try
+        with suppress(Exception):  # what went wrong must not be hidden by it
+            for half in (model, kept_at):  # they would be in the way of the next try
+                storage.delete(half)
         raise
     return {"status": "published", "model": model, "rows": kept["rows"]}
 

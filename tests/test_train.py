@@ -3,11 +3,14 @@
 import json
 import statistics
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pyspark.sql import SparkSession
 
 from jobs import train
 from jobs.errors import InputRefusedError, UsageError
+from jobs.scoring import session
 from tests.support.runs import HOUSING, REPO, SCHEMA, SPARK, Score, table
 
 
@@ -68,6 +71,23 @@ def test_of_a_model_that_could_not_be_finished_nothing_is_left(tmp_path: Path, m
             train.train(**given, model=str(tmp_path / "m"))
     assert not list(tmp_path.iterdir())
     assert train.train(**given, model=str(tmp_path / "m"))["rows"] == 333
+
+
+@pytest.mark.usefixtures("spark")
+def test_what_another_has_trained_meanwhile_is_not_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, start = tmp_path / "m", session.start
+
+    def meanwhile(**given: Any) -> SparkSession:
+        model.mkdir()
+        model.with_name("m.baseline.json").write_text("{}")
+        return start(**given)
+
+    monkeypatch.setattr(session, "start", meanwhile)
+    given = {"input": str(HOUSING / "train.csv"), "schema": str(SCHEMA), "label": "medv", "features": "crim"}
+    with pytest.raises(UsageError, match=r"there is a .*m\.baseline\.json already"):
+        train.train(**given, model=str(model))
+    assert model.exists()
+    assert model.with_name("m.baseline.json").read_text() == "{}"
 
 
 @pytest.mark.usefixtures("spark")

@@ -15,8 +15,6 @@ OUTPUT_PARAMS = (
 )
 # a folder that holds the stages another stands for; all else below a stage is part of it, or what it was fitted by, as `estimator`
 NESTED = r"(stages/[^/]+|bestModel|pipelineModel)/"
-
-
 # those in the JVM, and those of which Python has an object alone, as of a one-versus-rest
 SPARKS = ("org.apache.spark.", "pyspark.ml.")
 
@@ -32,8 +30,8 @@ class Stage:
 
     @property
     def kind(self) -> str:
-        """The class, of Spark's own without its package, as `VectorAssembler`."""
-        return self.class_name if self.is_own else self.class_name.rsplit(".", 1)[-1]
+        """The class without its package, as `VectorAssembler`, of Spark's own; of any other `class` and all of its name."""
+        return f"class {self.class_name}" if self.is_own else self.class_name.rsplit(".", 1)[-1]
 
     @property
     def is_own(self) -> bool:
@@ -63,10 +61,10 @@ class SavedModel:
 
     spark_version: str
     stages: tuple[Stage, ...]
-    in_python: bool = (
-        False  # PySpark saved it, and has to load it, as there is a stage of which Python has an object alone
-    )
-    folders: tuple[tuple[str, str], ...] = ()  # where each of its own stages lies below it, and that stage's class
+    # PySpark saved it, and has to load it: there is a stage of which Python has an object alone
+    in_python: bool = False
+    # where each of its own stages lies below it, and that stage's class
+    folders: tuple[tuple[str, str], ...] = ()
 
     @property
     def lenient_stages(self) -> tuple[str, ...]:
@@ -83,8 +81,13 @@ def is_metadata(path: str) -> bool:
 
 def parse(files: Mapping[str, str], where: str) -> SavedModel:
     """Read the model's metadata files (relative path to text). Raises `ModelMismatchError`."""
-    folders = {path.rpartition("metadata/")[0]: text for path, text in files.items() if text.strip()}
-    described = {path: _json(text, where) for path, text in folders.items() if re.fullmatch(f"({NESTED})*", path)}
+    described: dict[str, dict[str, Any]] = {}
+    for path, text in files.items():
+        folder = path.rpartition("metadata/")[0]
+        if text.strip() and described.setdefault(folder, entry := _json(text, where)) is not entry:
+            raise ModelMismatchError(
+                f"model {where}: {folder}metadata holds two models; delete the folder and copy one of them again"
+            )
     root = described.get("")
     if root is None:
         raise ModelMismatchError(f"model {where}: no metadata/ in it; save a PipelineModel there with model.save(…)")
@@ -97,9 +100,8 @@ def parse(files: Mapping[str, str], where: str) -> SavedModel:
         stages = tuple(_flatten("", root, described, in_python))
         own = tuple((path, str(described[path].get("class", ""))) for path in _inside("", root, described))
     except KeyError as error:
-        _, uid = error.args[0]
         raise ModelMismatchError(
-            f"model {where}: its stage {uid} is not there; copy it again, or fit and save it again"
+            f"model {where}: its stage {error.args[0]} is not there; copy it again, or fit and save it again"
         ) from error
     return SavedModel(str(root.get("sparkVersion", "")), stages, in_python, own)
 
@@ -118,11 +120,19 @@ def _flatten(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any]
 
 
 def _inside(folder: str, entry: Mapping[str, Any], described: Mapping[str, Any]) -> list[str]:
-    """The folders in `folder` of the stages that it stands for, in running order; those left of another model are none."""
-    found = {_position(path): path for path in described if path != folder and _parent(path) == folder}
+    """The folders in `folder` of the stages that it stands for, in running order. Raises `KeyError` with the name of one that is not there.
+
+    A pipeline says which it has: there may be others, of a model that was copied over.
+    """
     uids = entry.get("paramMap", {}).get("stageUids")
-    places = sorted(found) if uids is None else enumerate(uids)
-    return [found[place] for place in places]
+    if uids is None:
+        return sorted((path for path in described if path != folder and _parent(path) == folder), key=_position)
+    # as Spark numbers them
+    digits = len(str(len(uids)))
+    found = [f"{folder}stages/{number:0{digits}d}_{uid}/" for number, uid in enumerate(uids)]
+    if lacking := [uid for uid, path in zip(uids, found) if path not in described]:
+        raise KeyError(lacking[0])
+    return found
 
 
 def _parent(path: str) -> str:
@@ -131,10 +141,9 @@ def _parent(path: str) -> str:
 
 
 def _position(path: str) -> tuple[int, str]:
-    """The place among its pipeline's stages, and the name there, as Spark makes of both the last folder of `path`."""
     name = path.rstrip("/").rsplit("/", 1)[-1]
-    number, _, uid = name.partition("_")
-    return (int(number), uid) if number.isdigit() else (0, name)
+    number = name.split("_", 1)[0]
+    return (int(number) if number.isdigit() else 0, name)
 
 
 def _columns(params: Mapping[str, Any], names: Iterable[str]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 import errno
 import re
 import zlib
+from collections.abc import Container
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -111,9 +112,22 @@ def find(uris: tuple[str, ...]) -> Inputs:
             raise InputRefusedError(
                 f"{file.uri}: Spark would read another object (it leaves out empty parts, . and .. of a key); rename it"
             )
+        if scheme_of(file.uri) and (folder := _file_above(file.uri, files)):
+            raise InputRefusedError(
+                f"{folder}: is a file, and a folder too, as {file.uri} says, and Spark would read one of them alone; rename it"
+            )
         if match := UNREADABLE.search(file.uri):
             raise InputRefusedError(f"{file.uri}: {match[0]} files are not read; give CSV (plain or .gz) or Parquet")
     return Inputs(tuple(files[uri] for uri in sorted(files)), tuple(hidden))
+
+
+def _file_above(uri: str, files: Container[str]) -> Optional[str]:
+    """The file that a store has besides where a folder of `uri` would be."""
+    while "/" in uri:
+        uri = uri.rpartition("/")[0]
+        if uri in files:
+            return uri
+    return None
 
 
 def first_line(file: FileInfo, storage: Storage) -> bytes:

@@ -56,9 +56,9 @@ def join(folder: str, *names: str) -> str:
 
 
 def is_hidden(uri: str, root: str) -> bool:
-    """Whether Spark would pass the file over: its name, or a folder's below `root`, starts with `_` or `.`."""
+    """Whether Spark would pass the file over: its name, or a folder's below `root`, starts with `_` or `.`, or it is being copied."""
     below = uri[len(root) :] if uri.startswith(root) and uri != root else uri.rsplit("/", 1)[-1]
-    return any(part.startswith(("_", ".")) for part in below.split("/") if part)
+    return below.endswith("._COPYING_") or any(part.startswith(("_", ".")) for part in below.split("/") if part)
 
 
 def fixed_root(uri: str) -> str:

@@ -6,6 +6,7 @@ over the JVM's with every transform (docs/decisions/0027).
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
@@ -22,17 +23,13 @@ LACKING = "ClassNotFoundException: "
 
 
 class JvmStage(NamedTuple):
-    """A stage of any class on Spark's class path, and its `kind`: that class, of Spark's own without its package."""
+    """A stage of any class on Spark's class path; its `kind` is that class without its package."""
 
     java: Any
     kind: str
+    is_sparks: bool  # one of Spark's own
     owner: Any = None  # PySpark's object, if there is one: when that goes, the JVM's does too
     parts: Sequence[Any] = ()  # the stages inside it, should it be an R formula
-
-    @property
-    def is_sparks(self) -> bool:
-        """Whether the stage is one of Spark's own."""
-        return "." not in self.kind
 
     @property
     def uid(self) -> str:
@@ -48,6 +45,7 @@ class JvmStage(NamedTuple):
 class Kept(NamedTuple):
     """In front of a stage that would fail on some rows: those that it can take, by a condition in SQL."""
 
+    uid: str  # that stage's
     condition: str
 
     def transform(self, frame: DataFrame) -> DataFrame:
@@ -79,8 +77,8 @@ class Model:
         return frame
 
     def of_kind(self, kind: str) -> list[Any]:
-        """The Java objects of the stages whose class is `kind`, as `StringIndexerModel`."""
-        return [stage.java for stage in self.jvm_stages if stage.kind == kind]
+        """The Java objects of Spark's own stages whose class is `kind`, as `StringIndexerModel`."""
+        return [stage.java for stage in self.jvm_stages if stage.is_sparks and stage.kind == kind]
 
 
 def load_model(spark: SparkSession, uri: str, saved: SavedModel) -> Model:
@@ -127,22 +125,27 @@ def _loaded(spark: SparkSession, uri: str, saved: SavedModel) -> list[Any]:
 def _of_java(spark: SparkSession, java: Any, owner: Any = None) -> Iterator[JvmStage]:
     """The stage, or those that it stands for: a pipeline's are applied one by one, and of a validation the best model is."""
     # by where its class comes from: others call their packages like Spark's too
-    is_sparks = _origin(java.getClass()) == _origin(calls_of(spark).class_of(f"{ML}.PipelineModel"))
-    name = str(java.getClass().getName())
-    kind = name.rpartition(".")[-1] if is_sparks else name
-    if kind == "PipelineModel":
+    is_sparks = _origin(java.getClass()) == _sparks_jar(spark)
+    kind = str(java.getClass().getSimpleName())
+    if is_sparks and kind == "PipelineModel":
         for stage in java.stages():
             yield from _of_java(spark, stage, owner)
-    elif kind in VALIDATIONS:
+    elif is_sparks and kind in VALIDATIONS:
         yield from _of_java(spark, java.bestModel(), owner)
     else:
-        inside = _of_java(spark, java.pipelineModel(), owner) if kind == "RFormulaModel" else ()
-        yield JvmStage(java, kind, owner, tuple(inside))
+        inside = _of_java(spark, java.pipelineModel(), owner) if is_sparks and kind == "RFormulaModel" else ()
+        yield JvmStage(java, kind, is_sparks, owner, tuple(inside))
 
 
-def _origin(java_class: Any) -> str:
-    """The jar that a class was read from."""
-    return str(java_class.getProtectionDomain().getCodeSource().getLocation())
+@cache
+def _sparks_jar(spark: SparkSession) -> str:
+    return _origin(calls_of(spark).class_of(f"{ML}.PipelineModel"))
+
+
+def _origin(of_class: Any) -> str:
+    """The jar that a class was read from; empty if it was made in another way."""
+    source = of_class.getProtectionDomain().getCodeSource()
+    return str(source.getLocation()) if source else ""
 
 
 def of_python(spark: SparkSession, stage: Any) -> Iterator[Any]:
@@ -171,7 +174,8 @@ def _guarded(model: Model) -> Iterator[Any]:
     # what an indexer gives is one of the categories by itself, and need not be looked at twice
     indexed = {name for java in model.of_kind("StringIndexerModel") for name in guards.columns(java, "output")}
     for stage in model.stages:
-        tests = list(guards.tests(stage.java, stage.kind, indexed)) if isinstance(stage, JvmStage) else []
+        sparks = isinstance(stage, JvmStage) and stage.is_sparks
+        tests = list(guards.tests(stage.java, stage.kind, indexed)) if sparks else []
         if tests:
-            yield Kept(" AND ".join(tests))
+            yield Kept(stage.uid, " AND ".join(tests))
         yield stage

@@ -58,10 +58,10 @@ def outputs(good: DataFrame, model: Model) -> DataFrame:
     for name, kind in classes.items():
         if not kind.get("pyClass"):
             raise ModelMismatchError(
-                f"the model makes a column {name!r} of {kind['class']}, a type that only the JVM knows; "
+                f"the model makes a column {name!r} of {kind.get('class')}, a type that only the JVM knows; "
                 f"let the stage drop it, or give it as numbers or text"
             )
-    arrays = {name: _as_array(scored, name) for name, kind in classes.items() if kind["class"] == VECTOR}
+    arrays = {name: _as_array(scored, name) for name, kind in classes.items() if kind.get("class") == VECTOR}
     return scored.withColumns(arrays) if arrays else scored
 
 

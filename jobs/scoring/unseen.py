@@ -87,4 +87,4 @@ def _indexed(frame: DataFrame, java: Any, outputs: list[str]) -> DataFrame:
         keeping.set(keeping.getParam("outputCols"), names)
     else:
         keeping.set(keeping.getParam("outputCol"), outputs[0])
-    return JvmStage(keeping, "StringIndexerModel").transform(frame)
+    return JvmStage(keeping, "StringIndexerModel", is_sparks=True).transform(frame)

@@ -158,6 +158,9 @@ def test_what_is_no_saved_pipeline_does_not_fit(found: dict[str, str], said: str
 def of_uids(*uids: str) -> dict[str, str]:
     """The metadata of a pipeline that says which stages it has, with those in folders of another one too."""
     found = files(ASSEMBLER, stage("Bucketizer", inputCol="a", outputCol="b"))
+    # of ten stages and more Spark writes two digits
+    for folder in ("0_old", "00_s0"):
+        found[f"stages/{folder}/metadata/part-00000"] = json.dumps({"class": f"{ML}feature.Tokenizer", "uid": folder})
     found["stages/0_old/metadata/part-00000"] = json.dumps({"class": f"{ML}feature.Tokenizer", "uid": "old"})
     found["stages/2_s2/metadata/part-00000"] = json.dumps({"class": f"{ML}feature.Tokenizer", "uid": "s2"})
     root = json.loads(found["metadata/part-00000"])
@@ -173,6 +176,23 @@ def test_what_a_copy_over_an_older_model_has_left_is_no_stage() -> None:
     )
 
 
+def test_a_stage_may_be_called_anything() -> None:
+    found = {
+        "metadata/part-0": json.dumps({"class": f"{ML}PipelineModel", "paramMap": {"stageUids": ["a / b"] * 10}}),
+        **{
+            f"stages/{n:02d}_a / b/metadata/part-0": json.dumps({"class": f"{ML}feature.Tokenizer", "uid": str(n)})
+            for n in range(10)
+        },
+    }
+    assert [stage.uid for stage in saved_model.parse(found, "m").stages] == [str(n) for n in range(10)]
+
+
+def test_two_models_in_one_folder_are_none() -> None:
+    found = {**of_uids("s0"), "stages/0_s0/metadata/part-00001": json.dumps({"class": f"{ML}feature.Tokenizer"})}
+    with pytest.raises(ModelMismatchError, match="model m: stages/0_s0/metadata holds two models; delete the folder"):
+        saved_model.parse(found, "m")
+
+
 def test_a_stage_that_was_not_copied_is_named() -> None:
     with pytest.raises(ModelMismatchError, match="model m: its stage gone is not there; copy it again"):
         saved_model.parse(of_uids("s0", "s1", "s2", "gone"), "m")
@@ -186,7 +206,7 @@ def test_pipelines_within_pipelines_are_walked_in_order() -> None:
         "stages/1_p/stages/2_d/metadata/part-00000": json.dumps({"class": "d", "uid": "d"}),
     }
     model = saved_model.parse({**files(stage("x.A")), **inner}, "m")
-    assert [found.kind for found in model.stages] == ["x.A", "c", "d", "e"]
+    assert [found.kind for found in model.stages] == ["class x.A", "class c", "class d", "class e"]
 
 
 def test_what_a_stage_was_fitted_by_or_is_made_of_is_no_stage_of_the_pipeline() -> None:
@@ -200,7 +220,7 @@ def test_what_a_stage_was_fitted_by_or_is_made_of_is_no_stage_of_the_pipeline() 
         "stages/2_s2/model_0/metadata/part-00000": json.dumps({"class": "LogisticRegressionModel"}),
     }
     stages = saved_model.parse(found, "m").stages
-    assert [each.kind for each in stages] == ["VectorAssembler", "best", "OneVsRestModel"]
+    assert [each.kind for each in stages] == ["VectorAssembler", "class best", "OneVsRestModel"]
 
 
 @pytest.mark.parametrize("output", ["topicDistributionCol", "quantilesCol", "linkPredictionCol"])

@@ -69,6 +69,14 @@ def noted(store_process: Store, began: int) -> list[dict[str, Any]]:
         return [json.loads(line) for line in file]
 
 
+def test_a_key_that_is_a_file_and_a_folder_is_refused(store: Any, bucket: str, uploaded: Score) -> None:
+    for key in ("in/a", "in/a/b.csv"):
+        store.put_object(Bucket=bucket, Key=key, Body=b"id,x\na,1\n")
+    ended = uploaded(input=f"s3://{bucket}/in")
+    assert ended.code == 3, ended.stderr
+    assert f"s3://{bucket}/in/a: is a file, and a folder too, as s3://{bucket}/in/a/b.csv says" in ended.error
+
+
 def test_input_files_are_listed_together_whatever_the_number_of_passes(
     store: Any, bucket: str, uploaded: Score, store_process: Store, began: int
 ) -> None:

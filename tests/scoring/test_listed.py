@@ -25,16 +25,19 @@ def test_listed_files_give_the_rows_and_places_of_those_that_spark_lists(
         file.write("one\ntwo")
     (folder / "another.csv").write_text("not asked for\n")
     files = {f"file://{path}": os.path.getsize(path) for path in folder.iterdir() if path.name != "another.csv"}
-    spark.conf.set("spark.sql.hive.manageFilesourcePartitions", cached)  # without it Spark has no cache of files
-    spark.conf.set("spark.sql.files.maxPartitionBytes", "1m")
+    # without a cache of files, and in tasks that read of one file each
+    settings = {"spark.sql.hive.manageFilesourcePartitions": cached, "spark.sql.files.maxPartitionBytes": "1m"}
+    before = {name: spark.conf.get(name, None) for name in settings}
+    for name, value in settings.items():
+        spark.conf.set(name, value)
     try:
         told = listed.texts(spark, files, OPTIONS)
         own = spark.read.options(**OPTIONS).text([session.exactly(uri) for uri in files])
         assert told.columns == ["value"]
         rows = [sorted(frame.selectExpr("value", *read.LOCATED[:2]).collect()) for frame in (told, own)]
     finally:
-        spark.conf.unset("spark.sql.hive.manageFilesourcePartitions")
-        spark.conf.unset("spark.sql.files.maxPartitionBytes")
+        for name, old in before.items():
+            spark.conf.unset(name) if old is None else spark.conf.set(name, old)
     assert rows[0] == rows[1]
     assert len(rows[0]) == 0 + 1 + 2 + 3 + 200_000 + 2
     assert len({row[2] for row in rows[0]}) > 1  # the large one was read by several tasks

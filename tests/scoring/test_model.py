@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
-from pyspark.ml import PipelineModel
+from pyspark.ml import PipelineModel, Transformer
 from pyspark.ml.param.shared import HasInputCol, HasOutputCol, HasThreshold
 from pyspark.ml.util import DefaultParamsReadable, DefaultParamsWritable
 from pyspark.ml.wrapper import JavaTransformer
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DoubleType, UserDefinedType
 
+from jobs import program
 from jobs.scoring.calls import java_class
 from tests.support import jvm, models
 from tests.support.runs import Ended, Score
@@ -34,6 +37,25 @@ class Above(
         self._java_obj = self._new_java_obj("org.apache.spark.ml.feature.Binarizer", self.uid)
 
 
+class OnlyPython(UserDefinedType):
+    """A type that the JVM knows nothing of."""
+
+    @classmethod
+    def sqlType(cls) -> DoubleType:
+        return DoubleType()
+
+    @classmethod
+    def module(cls) -> str:
+        return __name__
+
+
+class Marking(Transformer, DefaultParamsReadable["Marking"], DefaultParamsWritable):
+    """Adds a column of that type."""
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        return dataset.withColumn("odd", F.lit(None).cast(OnlyPython())).withColumn("prediction", F.col("x"))
+
+
 def scored(plain: Score, folder: Path, stage: str, expression: str) -> Ended:
     """A night with a model of the one stage behind an assembler."""
     return night(plain, folder, jvm.model(stage, expression, folder / "model"))
@@ -47,7 +69,7 @@ def night(plain: Score, folder: Path, model: Path) -> Ended:
 
 
 @pytest.mark.parametrize(
-    "stage", ["shop.Predicting", "shop.LinearRegressionModel", "org.apache.spark.ml.feature.Predicting"]
+    "stage", ["shop.Predicting", "shop.LinearRegressionModel", "org.apache.spark.ml.feature.Predicting", "Predicting"]
 )
 def test_a_stage_that_the_jvm_alone_knows_predicts_what_it_says(
     stage: str, library: None, plain: Score, tmp_path: Path
@@ -62,6 +84,7 @@ def test_a_stage_that_the_jvm_alone_knows_predicts_what_it_says(
     [
         ("shop.Predicting", "x + rand()", "stage x + rand() of the model: rand is not allowed"),
         ("org.apache.spark.ml.feature.Predicting", "x + rand()", "rand is not allowed"),
+        ("Predicting", "x + rand()", "rand is not allowed"),
         (
             "shop.Odd",
             "x",
@@ -88,3 +111,21 @@ def test_a_python_object_of_the_teams_own_for_a_stage_of_the_jvm_keeps_its_setti
     ended = night(plain, tmp_path, models.saved(PipelineModel([stage]), tmp_path / "model"))
     assert ended.code == 0, ended.stderr
     assert {row["id"]: float(row["prediction"]) for row in ended.actions} == {k: float(x > 1) for k, x in ROWS.items()}
+
+
+def test_a_column_of_a_type_that_python_alone_knows_is_none_of_the_jobs_business(plain: Score, tmp_path: Path) -> None:
+    ended = night(plain, tmp_path, models.saved(PipelineModel([Marking()]), tmp_path / "model"))
+    assert ended.code == 0, ended.stderr
+    assert {row["id"]: float(row["prediction"]) for row in ended.actions} == ROWS
+
+
+def test_what_pyspark_needs_to_load_a_model_and_has_not_is_named(
+    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(module: str) -> None:
+        raise ImportError(f"No module named 'numpy', for {module}")
+
+    monkeypatch.setattr(program, "whole_import", lacking)
+    ended = night(plain, tmp_path, models.saved(PipelineModel([Marking()]), tmp_path / "model"))
+    assert ended.code == 4, ended.stderr
+    assert "lacks a module (No module named 'numpy', for pyspark.ml); install that" in ended.error

@@ -38,6 +38,7 @@ def test_columns_are_bound_by_name_in_every_file_of_a_folder(plain: Score, tmp_p
         file.write("x,id\n10.5,010\n")
     (folder / "joined.csv.gz").write_bytes(b"".join(map(gzip.compress, (b"", b"i", b"d,x\n012,1", b"2.5\n"))))
     (folder / "_hidden.csv").write_text("not,read\n")
+    (folder / "late.csv._COPYING_").write_text("id,x\n099,")  # as Hadoop calls what it has not copied to the end
     (folder / "deeper").mkdir()
     (folder / "deeper" / "in.csv").write_text("id,x\n011,11.5\n")
     ended = plain(input=folder)

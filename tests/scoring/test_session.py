@@ -30,15 +30,17 @@ def test_of_very_many_files_a_task_reads_several() -> None:
     assert splits.split_bytes(100 * MB, 10_000) == 100 * MB // splits.SPLITS
 
 
-@pytest.mark.parametrize("files", [3, 100, 4_000, 9_000, 12_000, 70_000])
+@pytest.mark.parametrize("parts", [{1.0: 1.0}, {0.58: 0.62, 1.69: 0.38}], ids=["alike", "of-two-sizes"])
+@pytest.mark.parametrize("files", [3, 100, 4_000, 8_000, 9_000, 12_000, 70_000])
 @pytest.mark.parametrize("gigabytes", [100, 300, 540, 700, 5_000])
-def test_what_the_tasks_write_fits_in_an_upload_to_s3(gigabytes: int, files: int) -> None:
-    size = gigabytes * 1000 * MB // files
-    split = splits.split_bytes(size * files, files)
-    opening = int(splits.task_settings(size * files, split)["spark.sql.files.openCostInBytes"])
+def test_what_the_tasks_write_fits_in_an_upload_to_s3(gigabytes: int, files: int, parts: dict[float, float]) -> None:
+    # as large as each other, or of two sizes that do not go together in a task
+    sizes = [int(gigabytes * 1000 * MB / files * part) for part in parts for _ in range(int(files * parts[part]))]
+    split = splits.split_bytes(sum(sizes), len(sizes))
+    opening = int(splits.task_settings(sum(sizes), split)["spark.sql.files.openCostInBytes"])
     tasks, filled = 1, 0
     # as Spark does it: pieces, the large ones first, as long as there is room in the task
-    for piece in sorted([min(split, size - start) for start in range(0, size, split)] * files, reverse=True):
+    for piece in sorted([min(split, size - start) for size in sizes for start in range(0, size, split)], reverse=True):
         if filled + piece > split:
             tasks, filled = tasks + 1, 0
         filled += piece + opening

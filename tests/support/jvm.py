@@ -9,11 +9,9 @@ from pyspark.sql import SparkSession
 
 from jobs.scoring.calls import java_class
 
-# the team's own, and one that is called like Spark's
-PACKAGES = ("shop", "org.apache.spark.ml.feature")
+# the team's own, one that is called like Spark's, and none
+PACKAGES = ("shop", "org.apache.spark.ml.feature", "")
 IMPORTS = """
-package %(package)s;
-
 import org.apache.spark.api.java.function.MapPartitionsFunction;
 import org.apache.spark.ml.Transformer;
 import org.apache.spark.ml.param.ParamMap;
@@ -74,7 +72,7 @@ def jar(spark: SparkSession, path: Path) -> Path:
             compiler = java_class(spark, "org.codehaus.janino.SimpleCompiler")()
             compiler.setParentClassLoader(loader)
             own = stages if package == "shop" else stages[:1]
-            compiler.cook("".join([IMPORTS % {"package": package}, *own, SAME]))
+            compiler.cook("".join([f"package {package};" if package else "", IMPORTS, *own, SAME]))
             for name, data in dict(compiler.getBytecodes()).items():
                 packed.writestr(f"{name.replace('.', '/')}.class", bytes(data))
     return path
