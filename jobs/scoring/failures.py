@@ -128,10 +128,12 @@ def _place(uri: str) -> str:
 
 
 def _uri(text: str) -> Optional[str]:
-    match = re.search(r"reading file:? (\S+?)\.?\s", text + " ") or re.search(
-        r"((?:file|s3a?):/\S+?):?[\s,;'\"]", text + " "
-    )
-    return match[1] if match else None
+    # what S3A was about says more than what the task was writing
+    asked = r" (?:on|No such file or directory:) (s3a://.+?)(?:: |\n)"
+    for pattern in (r"reading file:? (\S+?)\.?\s", asked, r"((?:file|s3a?):/\S+?):?[\s,;'\"]"):
+        if match := re.search(pattern, text + " "):
+            return match[1]
+    return None
 
 
 def _where(uri: Optional[str], options: Options) -> str:

@@ -16,6 +16,7 @@ from jobs.handoff.publish import Steps
 from jobs.handoff.s3 import S3Storage
 from jobs.handoff.storage import FileInfo
 from jobs.handoff.tally import Assembled
+from jobs.scoring import listed
 from tests.conftest import XS, XS_POLICY
 from tests.support.runs import Score
 from tests.support.serving import Store
@@ -75,6 +76,24 @@ def test_a_key_that_is_a_file_and_a_folder_is_refused(store: Any, bucket: str, u
     ended = uploaded(input=f"s3://{bucket}/in")
     assert ended.code == 3, ended.stderr
     assert f"s3://{bucket}/in/a: is a file, and a folder too, as s3://{bucket}/in/a/b.csv says" in ended.error
+
+
+def test_an_input_file_that_has_gone_since_it_was_listed_is_named(
+    store: Any, bucket: str, uploaded: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b c"):
+        store.put_object(Bucket=bucket, Key=f"in/{name}.csv", Body=f"id,x\n{name},1\n".encode())
+    texts = listed.texts
+
+    def late(*given: Any) -> Any:
+        store.delete_object(Bucket=bucket, Key="in/b c.csv")
+        return texts(*given)
+
+    monkeypatch.setattr(listed, "texts", late)
+    ended = uploaded(input=f"s3://{bucket}/in")
+    assert ended.code == 3, ended.stderr
+    assert "an input file has gone since it was listed" in ended.error
+    assert f"{bucket}/in/b c.csv" in ended.error
 
 
 def test_input_files_are_listed_together_whatever_the_number_of_passes(
