@@ -107,9 +107,9 @@ def test_input_files_are_listed_together_whatever_the_number_of_passes(
     asked = noted(store_process, began)
     assert not [request for request in asked if "prefix=in/" in unquote(request["query"])]
     of_one = [request["method"] for request in asked if "/in/07 " in request["path"]]
-    # the header line, and in each pass its size and its bytes
+    # the header line, and in each pass its size and its bytes; two passes may go on at once
     passes = (len(of_one) - 2) // 2
-    assert of_one == ["PUT", "GET", *["HEAD", "GET"] * passes]
+    assert sorted(of_one) == sorted(["PUT", "GET", *["HEAD", "GET"] * passes])
     assert passes > 1
 
 
