@@ -58,7 +58,8 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
     strangers = [name for name in wanted if name not in agreed.names]
     if strangers:
         raise UsageError(f"--features: {strangers[0]!r} is not in the schema {schema}")
-    if storage_for(model).exists(model):
+    storage = storage_for(model)
+    if storage.exists(model):
         raise UsageError(
             f"--model {model}: there is something already; a published model never changes, choose a new name"
         )
@@ -73,7 +74,7 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
             f"{input}: no row fits the schema, with all features and the label there; correct the input or the schema"
         )
     stages: list[Any] = [VectorAssembler(inputCols=wanted, outputCol="features"), LinearRegression(labelCol=label)]
-    storage, kept_at = storage_for(model), model.rstrip("/") + ".baseline.json"
+    kept_at = model.rstrip("/") + ".baseline.json"
     # whose file this is, the model's name is too: of two at once the other has to leave it
     if not storage.create(kept_at, b""):
         raise UsageError(

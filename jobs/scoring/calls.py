@@ -45,11 +45,13 @@ class Calls:
     def __init__(self, spark: SparkSession) -> None:
         """For columns of frames of `spark`."""
         context: Any = spark.sparkContext
-        session: Any = spark
+        known: Any = spark
         self._spark = spark
         self._jvm: Any = context._jvm
         self._jsc: Any = context._jsc
-        self._parser: Any = session._jsparkSession.sessionState().sqlParser()
+        self._gateway: Any = context._gateway
+        self.session: Any = known._jsparkSession  # the JVM's
+        self._parser: Any = self.session.sessionState().sqlParser()
         self._loader: Any = self.java("java.lang.Thread").currentThread().getContextClassLoader()
         self._newer = not spark.version.startswith("3.")
         self._kinds, self._classes = dict[str, Any](), dict[str, Any]()
@@ -81,9 +83,8 @@ class Calls:
 
     def frame(self, plan: Any) -> DataFrame:
         """The frame of a plan, once Spark has analysed what is not yet."""
-        session: Any = self._spark
         dataset = self.java(f"{SPARK_SQL}.{'classic.' if self._newer else ''}Dataset")
-        return DataFrame(dataset.ofRows(session._jsparkSession, plan), self._spark)
+        return DataFrame(dataset.ofRows(self.session, plan), self._spark)
 
     def projected(self, plan: Any, columns: Sequence[Union[str, Column]]) -> Any:
         """`plan` with a projection on it, of columns and of those written as SQL; nothing is analysed yet."""
@@ -178,6 +179,13 @@ class Calls:
         if name not in self._classes:
             self._classes[name] = self.java("java.lang.Class").forName(name, True, self._loader)
         return self._classes[name]
+
+    def array_of(self, class_name: str, items: Sequence[Any]) -> Any:
+        """A Java array of `items`."""
+        array = self._gateway.new_array(self.java(class_name), len(items))
+        for at, item in enumerate(items):
+            array[at] = item
+        return array
 
     def map_of(self, items: Mapping[str, Any]) -> Any:
         """Scala's map of `items`."""

@@ -125,8 +125,8 @@ def _loaded(spark: SparkSession, uri: str, saved: SavedModel) -> list[Any]:
 def _of_java(spark: SparkSession, java: Any, owner: Any = None) -> Iterator[JvmStage]:
     """The stage, or those that it stands for: a pipeline's are applied one by one, and of a validation the best model is."""
     # by where its class comes from: others call their packages like Spark's too
-    is_sparks = _origin(java.getClass()) == _sparks_jar(spark)
-    kind = str(java.getClass().getSimpleName())
+    of_class = java.getClass()
+    is_sparks, kind = _origin(of_class) == _sparks_jar(spark), str(of_class.getSimpleName())
     if is_sparks and kind == "PipelineModel":
         for stage in java.stages():
             yield from _of_java(spark, stage, owner)

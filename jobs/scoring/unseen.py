@@ -7,7 +7,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.scoring import guards, sql
-from jobs.scoring.model import JvmStage, Model
+from jobs.scoring.calls import STRING, calls_of
+from jobs.scoring.model import ML, JvmStage, Model
 
 MOST_FREQUENT = 10
 KEPT = "_na_unseen"
@@ -77,14 +78,11 @@ def _out_of_range(encoders: list[Any]) -> Iterator[tuple[str, str]]:
 
 def _indexed(frame: DataFrame, java: Any, outputs: list[str]) -> DataFrame:
     """`frame` with the indexer's outputs under other names; what it has not seen gets the index after the last."""
-    context: Any = frame.sparkSession.sparkContext
-    keeping = java.copy(context._jvm.org.apache.spark.ml.param.ParamMap())
+    calls = calls_of(frame.sparkSession)
+    keeping = java.copy(calls.java(f"{ML}.param.ParamMap")())
     keeping.set(keeping.getParam("handleInvalid"), "keep")
     if keeping.isSet(keeping.getParam("outputCols")):
-        names = context._gateway.new_array(context._jvm.String, len(outputs))
-        for at, name in enumerate(outputs):
-            names[at] = name
-        keeping.set(keeping.getParam("outputCols"), names)
+        keeping.set(keeping.getParam("outputCols"), calls.array_of(STRING, outputs))
     else:
         keeping.set(keeping.getParam("outputCol"), outputs[0])
     return JvmStage(keeping, "StringIndexerModel", is_sparks=True).transform(frame)
