@@ -38,12 +38,14 @@ ensure_venv() { # venv, requirement file…
 }
 
 install() { # venv, requirement file
-  local target=$1 file=$2
+  local target=$1 file=$2 options=(--quiet --disable-pip-version-check)
   local python=${PYTHON:-python3.11}
   command -v "$python" >/dev/null || { say "no $python on PATH; install Python 3.11 or set PYTHON"; exit 2; }
   say "installing $file into ${target#"$here"/} (once)"
   [[ -x $target/bin/python ]] || "$python" -m venv "$target" >&2
-  PYTHONSAFEPATH=1 "$target/bin/python" -m pip install --quiet --disable-pip-version-check -r "$here/requirements/$file" >&2
+  # of the tests' packages most modules are never imported, and those that are Python compiles then
+  [[ $file != dev.txt ]] || options+=(--no-compile)
+  PYTHONSAFEPATH=1 "$target/bin/python" -m pip install "${options[@]}" -r "$here/requirements/$file" >&2
 }
 
 # Whether the machine has a Java 17; leaves JAVA_HOME and PATH so that Spark finds it.
@@ -224,9 +226,11 @@ case ${1:-} in
   -h | --help) usage ;;
   setup) # for the Makefile: everything that development needs
     hold_java
-    ensure_venv "$venv" "spark-$spark_version.txt" dev.txt
+    ensure_venv "$venv" "spark-$spark_version.txt"
     use_own_spark
-    ensure_s3_jars
+    ensure_s3_jars & # which is another's work than pip's
+    ensure_venv "$venv" dev.txt
+    wait $!
     echo "${JAVA_HOME:-}"
     ;;
   *)

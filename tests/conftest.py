@@ -78,6 +78,8 @@ def spark(store_process: Store, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "spark.driver.memory": "1g",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
+        # the nights of one file are much alike: what one has compiled, all may use, however many there are
+        "spark.sql.codegen.cache.maxEntries": "3000",
         "spark.sql.warehouse.dir": str(tmp_path_factory.mktemp("warehouse")),
     }
     conf = " ".join(f"--conf '{name}={value}'" for name, value in settings.items())

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from moto.core.models import DEFAULT_ACCOUNT_ID
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from moto.moto_server.werkzeug_app import MotoRequestHandler, create_backend_app
 from moto.s3.models import s3_backends
 from werkzeug.serving import run_simple
 
@@ -132,7 +132,8 @@ def by_ranges(app: App) -> App:
 
 
 if __name__ == "__main__":
-    moto = DomainDispatcherApplication(create_backend_app)
+    # S3's alone: what tells the services of moto apart looks for all of them in its folder, at each request
+    moto = create_backend_app("s3")
     run_simple(
         "127.0.0.1",
         int(sys.argv[1]),

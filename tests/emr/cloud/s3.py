@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import create_backend_app
 from werkzeug.serving import make_server
 
 if TYPE_CHECKING:
@@ -27,8 +27,7 @@ class S3:
     denies: Callable[[str], bool] = lambda key: False
 
     def start(self) -> S3:
-        backend = DomainDispatcherApplication(create_backend_app)
-        self._server = make_server("127.0.0.1", 0, self._guarded(backend), threaded=True)
+        self._server = make_server("127.0.0.1", 0, self._guarded(create_backend_app("s3")), threaded=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
         return self
