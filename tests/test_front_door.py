@@ -19,7 +19,20 @@ import pytest
 from jobs import ahead
 from tests.emr.cloud.machines import java
 from tests.support import models
-from tests.support.runs import ARCHIVE, REPO, S3_JARS, SPARK, VENV, Ended, Score, environment, finished, start
+from tests.support.runs import (
+    ARCHIVE,
+    HOUSING,
+    REPO,
+    S3_JARS,
+    SCHEMA,
+    SPARK,
+    VENV,
+    Ended,
+    Score,
+    environment,
+    finished,
+    start,
+)
 
 OWN_SPARK = Path(pyspark.__file__).parent
 FIVE = "id,x\n" + "".join(f"{n},{n}\n" for n in range(5))
@@ -298,6 +311,19 @@ def test_a_signal_while_spark_writes_leaves_nothing_behind(
     assert ended.code == code, ended.stderr
     assert ended.error == "error: interrupted; nothing was published"
     assert list(out.rglob("*")) == []
+
+
+def test_a_ctrl_c_while_a_model_is_saved_leaves_none_and_says_one_line(tmp_path: Path) -> None:
+    model = tmp_path / "models" / "m"
+    options = ["--input", HOUSING / "train.csv", "--schema", SCHEMA, "--label", "medv", "--features", "crim"]
+    process = start("train", *map(str, options), "--model", str(model))
+    wait_for(model.exists, process)
+    os.killpg(process.pid, signal.SIGINT)
+    ended = finished(process, tmp_path)
+    assert ended.code == 130, ended.stderr
+    assert ended.error == "error: interrupted; nothing was published"
+    assert "\tat " not in ended.stderr  # as Java begins the lines of a stack trace
+    assert list(model.parent.iterdir()) == []
 
 
 def wait_for(condition: Callable[[], bool], process: Popen[str]) -> None:
