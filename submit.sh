@@ -229,7 +229,7 @@ case ${1:-} in
     ensure_venv "$venv" "spark-$spark_version.txt"
     use_own_spark
     ensure_s3_jars & # which is another's work than pip's
-    ensure_venv "$venv" dev.txt
+    ensure_venv "$venv" base.txt dev.txt # base too, as emr would be installing it under the tests
     wait $!
     echo "${JAVA_HOME:-}"
     ;;
