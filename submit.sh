@@ -30,11 +30,18 @@ is_java_17() { # the file by which a Java tells its version is there at once; st
 
 # Installs the named requirement files once; a stamp of their contents says whether they are there already.
 ensure_venv() { # venv, requirement file…
-  local target=$1 file stamp; shift
+  local target=$1 file; shift
   for file in "$@"; do
-    stamp=$target/.installed-$file-$(cat "$here/requirements/base.txt" "$here/requirements/$file" | cksum | tr -d ' ')
-    [[ -e $stamp ]] || { install "$target" "$file" && touch "$stamp"; }
+    [[ ! -e $(stamp_of "$target" "$file") ]] || continue
+    install "$target" "$file"
+    touch "$(stamp_of "$target" "$file")"
+    # what brings base.txt along has installed that too
+    ! grep -qx -- '-r base.txt' "$here/requirements/$file" || touch "$(stamp_of "$target" base.txt)"
   done
+}
+
+stamp_of() { # venv, requirement file
+  echo "$1/.installed-$2-$(cat "$here/requirements/base.txt" "$here/requirements/$2" | cksum | tr -d ' ')"
 }
 
 install() { # venv, requirement file
@@ -229,7 +236,7 @@ case ${1:-} in
     ensure_venv "$venv" "spark-$spark_version.txt"
     use_own_spark
     ensure_s3_jars & # which is another's work than pip's
-    ensure_venv "$venv" base.txt dev.txt # base too, as emr would be installing it under the tests
+    ensure_venv "$venv" dev.txt
     wait $!
     echo "${JAVA_HOME:-}"
     ;;
