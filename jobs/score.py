@@ -36,47 +36,54 @@ from jobs.scoring import (
 )
 from jobs.scoring.counters import Counters
 from jobs.scoring.model import Model, load_model
-from jobs.scoring.prepare import BLANKS, HEADERS, INVALID, OPEN_QUOTES, Prepared, look, prepared
+from jobs.scoring.prepare import BLANKS, HEADERS, OPEN_QUOTES, Prepared, Totals, look, prepared
 
 Counts = dict[str, int]
 Columns = dict[str, str]
 
 
 def journey(rows: Prepared, agreed: Agreed, model: Model) -> tuple[DataFrame, Counters, Counters]:
-    """A row's whole way from record to line, and what will have counted the records and the lines once those are written.
+    """A record's way to a line of the CSV: it has been read and judged (`Prepared`), and gets a prediction, an action and its text.
+
+    With what will have counted the records before the model and the lines after it, once those are written.
+    """
+    scored, before = modelled(rows, agreed, model)
+    decided = decide.actions(scored, agreed.policy, agreed.schema.primary_key)
+    lines = decide.lines(decided, agreed.policy)
+    kinds, rest, amounts = decide.kinds(agreed.policy), decide.WITHOUT_ACTION, decide.amounts(lines)
+    if before is None:
+        before = after = rows.counters(kinds, rest, amounts)
+    elif rows.numbered:
+        after = gaps.counters(rows.spark, rows.source, kinds, rest, amounts)
+    else:
+        after = Counters(rows.spark, kinds, rest, amounts=amounts)
+    return after.counting(lines).where(decide.KEPT).select("line"), before, after
+
+
+def modelled(rows: Prepared, agreed: Agreed, model: Model) -> tuple[DataFrame, Optional[Counters]]:
+    """The records with what the model gives them, and what counts them before it; None where it leaves none out.
 
     `exact` rows settle which of several with one key comes first; else they all get through.
     """
-    schema = agreed.schema
-    seen = None
-    scored = None if rows.exact else direct.score(rows.records, model, agreed.saved)
-    if scored is None:  # the model may leave rows out
-        seen = rows.counters({}, "valid", {})
-        # parted there, as all of it is too much for one method (0009)
-        records = validate.fenced(rows.placed(seen.counting(rows.records)))
-        scored = predict.score(validate.good(records, schema, keep=rows.place), model, agreed.saved)
+    if not rows.exact:
+        scored = direct.score(rows.records, model, agreed.saved)
+        if scored is not None:
+            return scored, None
+    before = rows.counters({}, "valid", {})
+    # parted there, as all of it is too much for one method (0009)
+    records = validate.fenced(rows.placed(before.counting(rows.records)))
+    scored = predict.score(validate.good(records, agreed.schema, keep=rows.place), model, agreed.saved)
     if rows.exact:
-        scored = unique.first_of_each(scored, schema.keys)
+        scored = unique.first_of_each(scored, agreed.schema.keys)
     scored = unseen.flagged(scored, model)
-    if seen and rows.numbered:
-        scored = gaps.watched(scored)
-    decided = decide.actions(scored, agreed.policy, schema.primary_key)
-    lines = decide.lines(decided, agreed.policy)
-    kinds, amounts = decide.kinds(agreed.policy), decide.amounts(lines)
-    if seen is None:
-        seen = told = rows.counters(kinds, decide.WITHOUT_ACTION, amounts)
-    elif rows.numbered:
-        told = gaps.counters(rows.spark, rows.source, kinds, decide.WITHOUT_ACTION, amounts)
-    else:
-        told = Counters(rows.spark, kinds, decide.WITHOUT_ACTION, amounts=amounts)
-    return told.counting(lines).where(decide.KEPT).select("line"), seen, told
+    return gaps.watched(scored) if rows.numbered else scored, before
 
 
 def planned(
     rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns]
 ) -> tuple[DataFrame, Counters, Counters]:
     """The `journey`, once all is `checked` that can be before a row is read. Raises what was found out then."""
-    # a job reads the rows for each budget; and a stage that is none of Spark's may read them too, and is not for two threads
+    # for each budget a job reads the rows; a stage that is not Spark's own may read them too, and need not be thread-safe
     if agreed.policy.has_budgets or not model.is_sparks:
         checked.result()
     try:
@@ -97,17 +104,17 @@ def write_actions(
     """
     spark = rows.spark
     while True:
-        lines, seen, told = planned(rows, agreed, model, checked)
-        seen.start()  # the job of a budget has met these already
+        lines, before, after = planned(rows, agreed, model, checked)
+        before.start()  # the job of a budget has met these already
         lines.write.mode("overwrite").text(parts, compression="none")  # a platform may have all files packed
-        counts = {**seen.totals(), **told.totals()}
-        missing = gaps.between(spark, told, seen.rows()) if gaps.REACHED in counts else {}
-        source = replace(rows.source, records=seen.rows(), aside=seen.beside(), gaps=missing)
+        counts = {**before.totals(), **after.totals()}
+        missing = gaps.between(spark, after, before.rows()) if gaps.REACHED in counts else {}
+        source = replace(rows.source, records=before.rows(), aside=before.beside(), gaps=missing)
         if counts[HEADERS] < source.csv_files:
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
         if counts[OPEN_QUOTES] and not source.broken:
             rows = prepared(spark, replace(source, broken=read.broken_files(spark, source)), agreed)
-        elif suspects := rows.suspects(seen, agreed.schema):
+        elif suspects := rows.suspects(before, agreed.schema):
             repeated = unique.repeated(spark, source, agreed, model, suspects)
             rows = prepared(spark, replace(source, repeated=repeated), agreed, exact=repeated is None)
         else:
@@ -133,36 +140,41 @@ def write_both(
 ) -> tuple[Wanted, Wanted]:
     """Write the lines and the rejected rows, counted. Raises `HandOffError` if the counts do not add up."""
     rows, counts = write_actions(rows, agreed, model, checked, run.parts(ACTIONS))
-    source = rows.source
-    rows_read = sum(source.records.values()) - counts[BLANKS] - source.csv_files
-    actions = {name: counts[f"action_{i}"] for i, name in enumerate(agreed.policy.action_names)}
-    published = sum(actions.values())
-    left_out = rows_read - published - counts[decide.WITHOUT_ACTION]
-    run.steps.done("score", f"{rows_read:,} rows read, {published:,} with an action")
-    rejected, by_reason = Wanted(0, 0, 0), Counts()
-    early = counts[HEADERS] - source.csv_files + counts[OPEN_QUOTES] + counts[INVALID]
-    late = left_out > early  # by the model, or after it
-    new = counts.get("unseen", 0)
-    again = left_out + new + counts[BLANKS]
-    rest = gaps.rest(rows.spark, source, agreed.schema, agreed.needs.required, again) if late or new else None
-    if left_out:
-        left_by = model if late else None
-        rejected, by_reason = write_rejects(rows, agreed, left_by, run, count=left_out, rest=rest)
+    found = Totals(rows.source, counts, agreed.policy)
+    run.steps.done("score", f"{found.rows_read:,} rows read, {found.published:,} with an action")
+    rejected, by_reason, rest = Wanted(0, 0, 0), Counts(), None
+    unseen_too = counts.get("unseen", 0)
+    if look_again := found.left_out_late or unseen_too > 0:
+        again = found.left_out + unseen_too + counts[BLANKS]
+        rest = gaps.rest(rows.spark, rows.source, agreed.schema, agreed.needs.required, again)
+    if found.left_out:
+        left_by = model if found.left_out_late else None
+        rejected, by_reason = write_rejects(rows, agreed, left_by, run, count=found.left_out, rest=rest)
         run.steps.done("rejects", f"{rejected.rows:,} {'row' if rejected.rows == 1 else 'rows'} rejected")
-    run.summary.update(rows_read=rows_read, rows_published=published)
-    run.summary.update(rows_without_action=counts[decide.WITHOUT_ACTION], rows_rejected=rejected.rows)
-    run.summary.update(rejected_by_reason=by_reason, actions=actions)
-    if rejected.rows != left_out:
+    run.summary.update(
+        rows_read=found.rows_read,
+        rows_published=found.published,
+        rows_without_action=found.without_action,
+        rows_rejected=rejected.rows,
+        rejected_by_reason=by_reason,
+        actions=found.actions,
+    )
+    if rejected.rows != found.left_out:
         raise HandOffError(f"the counts do not add up: {run.summary}; nothing was published; run again")
-    if late or new:
-        if rest:
-            good = validate.good(rest, agreed.schema)
-        else:
-            good = validate.check(read.rows(rows.spark, source, agreed.schema), agreed.schema, agreed.needs.required)
-        if found := unseen.categories(good, model):
-            run.summary["unseen_categories"] = found
+    if look_again:
+        report_unseen(rows, agreed, model, run, rest)
     rows.spark.catalog.clearCache()  # of the rest
-    return Wanted(published, counts["bytes"], published + counts.get("feeds_inside", 0)), rejected
+    return Wanted(found.published, counts["bytes"], found.published + counts.get("feeds_inside", 0)), rejected
+
+
+def report_unseen(rows: Prepared, agreed: Agreed, model: Model, run: Run, rest: Optional[DataFrame]) -> None:
+    """Put into the summary the categories that the model was not fitted on, of the `rest` of the rows or of all."""
+    if rest:
+        good = validate.good(rest, agreed.schema)
+    else:
+        good = validate.check(read.rows(rows.spark, rows.source, agreed.schema), agreed.schema, agreed.needs.required)
+    if found := unseen.categories(good, model):
+        run.summary["unseen_categories"] = found
 
 
 def hand_over(rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns], run: Run) -> str:
@@ -191,12 +203,7 @@ def score(options: Options) -> Mapping[str, Any]:
     metadata = inputs.model_metadata(options.model)
     saved = saved_model.parse(metadata, options.model)
     if saved.in_python:
-        try:
-            program.whole_import("pyspark.ml")
-        except ImportError as error:
-            raise ModelMismatchError(
-                f"model {options.model}: PySpark has to load it, and lacks a module ({error}); install that"
-            ) from error
+        load_pyspark_ml(options.model)
     needs = preflight.check(saved, schema, where=options.model, running_spark=pyspark.__version__)
     agreed = Agreed(schema, rules, limits, saved, needs)
     found = inputs.find(options.inputs)
@@ -205,7 +212,7 @@ def score(options: Options) -> Mapping[str, Any]:
     steps.done("inputs", "; ".join([f"{files}, {found.size:,} bytes", *needs.notes]))
     if options.dry_run:
         spark = started(options, found, steps)
-        check(spark, loaded(spark, options, agreed, steps), options, agreed)
+        analyse.check(spark, agreed, loaded(spark, options, agreed, steps), options.policy)
         steps.done("check", "schema, policy and model fit; no row was read, nothing is published")
         return {"status": "nothing-to-do", "dry_run": True, "notes": needs.notes, "seconds": steps.seconds}
     with starting(options, found, {**texts, "model": str(sorted(metadata.items()))}, steps) as (run, already):
@@ -220,9 +227,19 @@ def score(options: Options) -> Mapping[str, Any]:
         ):
             looked = beside.submit(look, spark, layouts, found.parquet, agreed, size=found.size)
             model = loaded(spark, options, agreed, steps)
-            checked = beside.submit(check, spark, model, options, agreed)
+            checked = beside.submit(analyse.check, spark, agreed, model, options.policy)
             path = hand_over(looked.result(), agreed, model, checked, run)
         return run.ended("published", path)
+
+
+def load_pyspark_ml(model: str) -> None:
+    """For a model that PySpark has to load."""
+    try:
+        program.whole_import("pyspark.ml")
+    except ImportError as error:
+        raise ModelMismatchError(
+            f"model {model}: PySpark has to load it, and lacks a module ({error}); install that"
+        ) from error
 
 
 def started(options: Options, found: inputs.Inputs, steps: Steps) -> SparkSession:
@@ -239,15 +256,10 @@ def started(options: Options, found: inputs.Inputs, steps: Steps) -> SparkSessio
 
 
 def loaded(spark: SparkSession, options: Options, agreed: Agreed, steps: Steps) -> Model:
-    """The model."""
+    """The model, loaded."""
     model = load_model(spark, storage_for(options.model).for_spark(options.model), agreed.saved)
     steps.done("model", f"model loaded ({len(agreed.saved.stages)} stages)")
     return model
-
-
-def check(spark: SparkSession, model: Model, options: Options, agreed: Agreed) -> Columns:
-    """All that can be checked without reading a row; returns the types of the policy's columns."""
-    return analyse.check(spark, agreed, model, options.policy)
 
 
 @click.command(params=cli.OPTIONS, epilog=cli.EXAMPLE)

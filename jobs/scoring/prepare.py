@@ -1,12 +1,14 @@
 """A row's way as far as no model is needed: what is read, each record judged, and what is counted of it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, SparkSession
 
 from jobs.contract.agreed import Agreed
+from jobs.contract.policy import Policy
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import aside, read, shapes, splits, unique, validate
+from jobs.scoring import aside, decide, read, shapes, splits, unique, validate
 from jobs.scoring.counters import SUSPECTS, Amounts, Counters
 
 # records that are no valid rows, by kind
@@ -102,3 +104,43 @@ def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact:
     if not (exact or source.repeated):
         records, gathered = unique.watched(records, source, agreed.schema)
     return Prepared(source, records, set_aside, gathered, exact)
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How many of the records of `source` there are of each kind, by the `counts` of one pass."""
+
+    source: read.Source
+    counts: Mapping[str, int]
+    policy: Policy
+
+    @property
+    def rows_read(self) -> int:
+        """All that have to be accounted for."""
+        return sum(self.source.records.values()) - self.counts[BLANKS] - self.source.csv_files
+
+    @property
+    def actions(self) -> dict[str, int]:
+        """Rows for each action."""
+        return {name: self.counts[f"action_{i}"] for i, name in enumerate(self.policy.action_names)}
+
+    @property
+    def published(self) -> int:
+        """Those with an action."""
+        return sum(self.actions.values())
+
+    @property
+    def without_action(self) -> int:
+        """Those that the policy leaves out."""
+        return self.counts[decide.WITHOUT_ACTION]
+
+    @property
+    def left_out(self) -> int:
+        """All others, each of which has to be rejected with a reason."""
+        return self.rows_read - self.published - self.without_action
+
+    @property
+    def left_out_late(self) -> bool:
+        """Whether the model, or what follows it, left rows out: those that are no valid rows do not explain all."""
+        repeated_headers = self.counts[HEADERS] - self.source.csv_files
+        return self.left_out > repeated_headers + self.counts[OPEN_QUOTES] + self.counts[INVALID]
