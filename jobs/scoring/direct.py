@@ -36,7 +36,7 @@ def score(records: DataFrame, model: Model, saved: SavedModel) -> Optional[DataF
 
     No row is left out: where a stage would drop one its outputs are null, which is a fault. None if a stage is not known here.
     """
-    if saved.in_python or not model.is_sparks:  # a Python stage is nothing that Java knows of
+    if not model.is_sparks:
         return None
     scored = _outputs(records if len(records.columns) <= MOST_IN_ONE_METHOD else validate.fenced(records), model)
     return scored and scored.withColumn(

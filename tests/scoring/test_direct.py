@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from pyspark.ml import Pipeline, PipelineModel
+from pyspark.ml import Pipeline, PipelineModel, Transformer
+from pyspark.ml.evaluation import RegressionEvaluator
 from pyspark.ml.feature import VectorAssembler
 from pyspark.ml.regression import (
     DecisionTreeRegressor,
@@ -12,6 +13,7 @@ from pyspark.ml.regression import (
     LinearRegression,
     RandomForestRegressor,
 )
+from pyspark.ml.tuning import CrossValidator, ParamGridBuilder
 from pyspark.sql import DataFrame, SparkSession
 
 from jobs.contract.saved_model import SavedModel
@@ -34,6 +36,13 @@ REGRESSIONS: dict[str, Callable[[], Any]] = {
     "forest": lambda: RandomForestRegressor(labelCol="y", numTrees=5, seed=1),
     "boosted-trees": lambda: GBTRegressor(labelCol="y", maxIter=4, seed=1),
 }
+
+
+class OwnStage(Transformer):
+    """A stage in Python, of which Java knows nothing."""
+
+    def _transform(self, dataset: DataFrame) -> DataFrame:
+        return dataset
 
 
 def drawn(spark: SparkSession, count: int, *, extreme: bool) -> DataFrame:
@@ -138,7 +147,17 @@ def test_other_stages_are_left_to_transform(spark: SparkSession, training: DataF
         training
     )
     assert direct.score(drawn(spark, 1, extreme=False), Model(of_python(spark, known)), SAVED) is not None
-    assert (
-        direct.score(drawn(spark, 1, extreme=False), Model(of_python(spark, known)), SavedModel("", (), in_python=True))
-        is None
+    own = Model([*of_python(spark, known), OwnStage()])
+    assert direct.score(drawn(spark, 1, extreme=False), own, SAVED) is None
+
+
+def test_what_a_validation_found_best_is_known_wherever_it_was_saved(spark: SparkSession, training: DataFrame) -> None:
+    line = LinearRegression(labelCol="y")
+    grid = ParamGridBuilder().addGrid(line.regParam, [0.01]).build()
+    inner = Pipeline(stages=[VectorAssembler(inputCols=INPUTS, outputCol="features"), line])
+    validator = CrossValidator(
+        estimator=inner, estimatorParamMaps=grid, evaluator=RegressionEvaluator(labelCol="y"), numFolds=2, seed=1
     )
+    compared = both(Pipeline(stages=[validator]).fit(training), drawn(spark, 2000, extreme=True))
+    assert compared.where(DIFFERENT).count() == 0
+    assert compared.where("p != 0").count() > 1000
