@@ -4,10 +4,9 @@ import csv
 import hashlib
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Optional
+from typing import Any
 
 from jobs.handoff.storage import FileInfo
 from jobs.handoff.tally import Assembled
@@ -84,9 +83,3 @@ def fingerprint_of_files(files: Iterable[FileInfo]) -> str:
 def fingerprint(text: str) -> str:
     """SHA-256 of a text, in hex."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def run_number(run_id: str, run_date: str) -> Optional[int]:
-    """1 for `2026-11-22`, 2 for `2026-11-22.2`; None for the name of something else."""
-    match = re.fullmatch(re.escape(run_date) + r"(?:\.([2-9]|[1-9][0-9]+))?", run_id)
-    return int(match[1] or 1) if match else None

@@ -11,7 +11,8 @@ from jobs.handoff.storage import Storage
 from jobs.handoff.uris import join
 
 LATEST = "latest.json"
-RUN_FOLDER = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:\.(\d+))?$")
+# the second run of a date is .2
+RUN_FOLDER = re.compile(r"^(\d{4}-\d{2}-\d{2})(?:\.([2-9]|[1-9]\d+))?$")
 
 
 def published(storage: Storage, output: str) -> dict[str, str]:
@@ -25,7 +26,7 @@ def same_run(
 ) -> Optional[str]:
     """The run of that date that was made from just these inputs, model, schema and policy, if there is one."""
     for run_id, uri in runs.items():
-        if manifest.run_number(run_id, run_date) and _manifest(storage, uri).get("fingerprints") == fingerprints:
+        if _order(run_id)[0] == run_date and _manifest(storage, uri).get("fingerprints") == fingerprints:
             return run_id
     return None
 
@@ -51,7 +52,7 @@ def hold_free(storage: Storage, output: str, run_id: str) -> None:
 
 def next_run_id(runs: Mapping[str, str], run_date: str) -> str:
     """The date, or the date with the next number when it is taken."""
-    taken = max((manifest.run_number(run_id, run_date) or 0 for run_id in runs), default=0)
+    taken = max((number for date, number in map(_order, runs) if date == run_date), default=0)
     return run_date if not taken else f"{run_date}.{taken + 1}"
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from jobs.errors import HandOffError, RunUnderWayError, UsageError
-from jobs.handoff import apart, storage
+from jobs.handoff import apart, runs, storage
 from jobs.handoff.lock import OutputLock
 from jobs.handoff.publish import Steps
 from jobs.handoff.storage import LocalStorage
@@ -212,6 +212,24 @@ def test_a_run_folder_that_was_moved_to_another_disk_and_linked_is_still_publish
     assert (again.code, again.summary["status"]) == (0, "nothing-to-do")
     earlier = plain(input=tmp_path / "in.csv", run_date="2026-11-21")
     assert json.loads((earlier.output / "latest.json").read_text())["run_id"] == "2026-11-22"
+
+
+def test_only_what_a_run_may_be_called_counts_as_one(tmp_path: Path) -> None:
+    for name in (
+        "2026-11-22",
+        "2026-11-22.10",
+        "2026-11-22.2",
+        "2026-11-22.1",
+        "2026-11-22.01",
+        "2026-11-22.0",
+        "2026-11-22b",
+    ):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "datapackage.json").touch()
+    published = runs.published(LocalStorage(), str(tmp_path))
+    assert list(published) == ["2026-11-22", "2026-11-22.2", "2026-11-22.10"]
+    assert runs.next_run_id(published, "2026-11-22") == "2026-11-22.11"
+    assert runs.next_run_id(published, "2026-11-23") == "2026-11-23"
 
 
 def test_a_manifest_that_no_run_wrote_ends_in_one_line(plain: Score, tmp_path: Path) -> None:
