@@ -11,7 +11,7 @@ from jobs.contract.agreed import Agreed
 from jobs.contract.table_schema import TableSchema
 from jobs.errors import ModelMismatchError, UsageError
 from jobs.scoring import decide, guards, kept, predict, read, sql, validate
-from jobs.scoring.calls import analysed, calls_of
+from jobs.scoring.calls import analysed, calls_of, java_class
 from jobs.scoring.model import Model
 
 # deterministic as Spark sees it, but another value tomorrow, or code of somebody else's choosing
@@ -92,14 +92,15 @@ def _known_categories(model: Model) -> dict[str, str]:
 
 
 def _check_patterns(spark: SparkSession, schema: TableSchema) -> None:
-    jvm: Any = spark.sparkContext._jvm
+    java_pattern = java_class(spark, "java.util.regex.Pattern")
     patterns = {field.name: field.constraints["pattern"] for field in schema.fields if "pattern" in field.constraints}
     for name, pattern in patterns.items():
         cure = "correct it"
         try:
-            jvm.java.util.regex.Pattern.compile(pattern)
-            cure = "write a line break behind its last comment"  # which goes on over the bracket behind it
-            jvm.java.util.regex.Pattern.compile(validate.whole(pattern))
+            java_pattern.compile(pattern)
+            # either goes on over the bracket behind it
+            cure = "write a line break behind its last comment, or \\E behind its last \\Q"
+            java_pattern.compile(validate.whole(pattern))
         except Exception as error:  # py4j wraps PatternSyntaxException
             raise UsageError(
                 f"schema: field {name!r}: pattern {pattern!r} does not compile in Java: "

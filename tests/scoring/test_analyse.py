@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.runs import Score
 
 
@@ -21,11 +23,22 @@ def test_a_pattern_may_end_in_a_comment_if_a_line_break_ends_that(plain: Score, 
     ended = plain(input=tmp_path / "in.csv", schema=patterned("(?x) [a-z] # one letter\n"), max_rejects=2)
     assert ended.code == 0, ended.stderr
     assert ended.reasons == dict.fromkeys((3, 4), "constraint-error:id")
-
-
-def test_a_pattern_that_is_python_alone_is_refused(plain: Score, tmp_path: Path) -> None:
-    (tmp_path / "in.csv").write_text("id,x\na,1\n")
-    ended = plain(input=tmp_path / "in.csv", schema=patterned("(?P<letter>a)"), dry_run=True)
+    ended = plain(input=tmp_path / "in.csv", schema=patterned("\\Qa"))
     assert ended.code == 2
-    assert "'(?P<letter>a)' does not compile in Java" in ended.error
+    assert ended.error.endswith("or \\E behind its last \\Q")
+
+
+def test_a_pattern_that_java_alone_knows_is_taken(plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\nÄb.,1\nab1.,1\na.b,1\n", encoding="utf-8")
+    ended = plain(input=tmp_path / "in.csv", schema=patterned(r"(?<name>\p{L}+)\Q.\E"), max_rejects=2)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == dict.fromkeys((3, 4), "constraint-error:id")
+
+
+@pytest.mark.parametrize("pattern", ["(", "(?P<letter>a)"])
+def test_a_pattern_that_java_does_not_know_is_refused(pattern: str, plain: Score, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\n")
+    ended = plain(input=tmp_path / "in.csv", schema=patterned(pattern), dry_run=True)
+    assert ended.code == 2
+    assert f"{pattern!r} does not compile in Java" in ended.error
     assert ended.error.endswith("correct it")
