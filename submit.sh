@@ -94,7 +94,7 @@ use_own_spark() {
   ensure_java
   export PYSPARK_PYTHON=${PYSPARK_PYTHON:-$venv/bin/python}
   SPARK_HOME=$(echo "$venv"/lib/python*/site-packages/pyspark)
-  # PySpark asks distutils for a version: that of setuptools takes a while to load, but later Pythons have no other
+  # pyspark.ml asks distutils for a version: that of setuptools takes a while to load, but later Pythons have no other
   [[ $SPARK_HOME != */python3.11/* ]] || export SETUPTOOLS_USE_DISTUTILS=${SETUPTOOLS_USE_DISTUTILS:-stdlib}
   export SPARK_HOME SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
   spark_submit=$SPARK_HOME/bin/spark-submit

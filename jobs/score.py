@@ -180,7 +180,9 @@ def report_unseen(rows: Prepared, agreed: Agreed, model: Model, run: Run, rest: 
 def hand_over(rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns], run: Run) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
     actions, rejected = write_both(rows, agreed, model, checked, run)
-    reject_table = Table(REJECTS, rejects.columns(agreed.schema), (rejects.SOURCE, rejects.RECORD), rejected.rows)
+    reject_table = Table(
+        REJECTS, rejects.columns(agreed.schema), (table_schema.SOURCE, table_schema.RECORD), rejected.rows
+    )
     try:
         told = {name: run.summary[name] for name in ("rows_read", "rows_rejected", "rejected_by_reason")}
         agreed.gates.check(**told)

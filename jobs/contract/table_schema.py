@@ -38,11 +38,12 @@ NOT_KEPT: dict[str, tuple[Any, ...]] = {
 PROPERTIES = {"fields", "primaryKey", "missingValues", "nightly:maxRejects"}
 FIELD_PROPERTIES = {"name", "type", "constraints", "spark:type"}
 RESERVED = "_na_"
-REASONS = (
+REASON_CODES = (
     *("type-error", "constraint-error", "missing-cell", "extra-cell", "unique-error", "encoding-error"),
     *("unbalanced-quote", "repeated-header", "model-dropped", "model-output"),
 )
-REJECTS_OWN = ("_reasons", "_source", "_record")
+# the columns that rejects.csv has besides
+REASONS, SOURCE, RECORD = REJECTS_OWN = ("_reasons", "_source", "_record")
 
 
 @dataclass(frozen=True)
@@ -115,9 +116,9 @@ def parse(text: str, where: str) -> TableSchema:
         )
     for reason in limits:
         code, of_one, column = reason.partition(":")
-        if code not in REASONS or (of_one and code != "model-output" and column not in names):
+        if code not in REASON_CODES or (of_one and code != "model-output" and column not in names):
             raise UsageError(
-                f'schema {where}: "nightly:maxRejects": no reason {reason!r}; use {", ".join(REASONS)}, or one:column'
+                f'schema {where}: "nightly:maxRejects": no reason {reason!r}; use {", ".join(REASON_CODES)}, or one:column'
             )
     return TableSchema(fields, tuple(missing), key, {reason: str(limit) for reason, limit in limits.items()})
 

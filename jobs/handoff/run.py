@@ -26,7 +26,6 @@ class Run:
         """Made by `starting`."""
         self._options, self._found, self._fingerprints = options, found, fingerprints
         self.steps = steps
-        self.run_id = run_id
         self.summary: dict[str, Any] = {"run_id": run_id, "output": options.output}
         self._publication = Publication(storage_for(options.output), options.output, run_id, steps, lock)
 

@@ -11,7 +11,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Optional, Protocol, Union
 
@@ -159,35 +159,32 @@ class LocalStorage:
 
     def write(self, uri: str, data: bytes) -> None:
         path = self.path(uri)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        temporary = f"{path}.{uuid.uuid4().hex}.tmp"
-        try:
-            self._write(temporary, data)
-            os.replace(temporary, path)
-        finally:
-            if os.path.exists(temporary):
-                os.remove(temporary)
+        with self._beside(path, data) as made:
+            os.replace(made, path)
 
     def create(self, uri: str, data: bytes) -> bool:
         path = self.path(uri)
+        with self._beside(path, data) as made:
+            try:
+                os.link(made, path)  # fails if it exists, and what appears is whole
+            except FileExistsError:
+                return False
+        return True
+
+    @contextmanager
+    def _beside(self, path: str, data: bytes) -> Iterator[str]:
+        """A temporary file beside `path` with all of `data` on the disk; gone afterwards."""
         os.makedirs(os.path.dirname(path), exist_ok=True)
         temporary = f"{path}.{uuid.uuid4().hex}.tmp"
         try:
-            self._write(temporary, data)
-            os.link(temporary, path)  # fails if it exists, and what appears is whole
-        except FileExistsError:
-            return False
+            with open(temporary, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            yield temporary
         finally:
             if os.path.exists(temporary):
                 os.remove(temporary)
-        return True
-
-    @staticmethod
-    def _write(path: str, data: bytes) -> None:
-        with open(path, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
 
     def delete(self, uri: str) -> None:
         path = self.path(uri)

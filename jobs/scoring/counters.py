@@ -5,6 +5,8 @@ An observation, Spark's own means, parts that code where it stands, and takes so
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import and_
 from typing import Any, Optional, Union
 
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
@@ -72,7 +74,7 @@ class Counters:
             counted.append(F.when(when, self._add(name, amount)).otherwise(True))
         if self._ascending:
             counted.append(F.when(F.col(self._ascending).isNotNull(), self._in_order(self._ascending)).otherwise(True))
-        kinds = Chain(frame).also({KIND: kind}).also({COUNTED: _all([*counted, *self._more])}).frame()
+        kinds = Chain(frame).also({KIND: kind}).also({COUNTED: reduce(and_, [*counted, *self._more])}).frame()
         # where each of its columns is used twice, a step gets a method of its own: that in which a row spends its time has no room
         return kinds.where(f"{COUNTED} AND {KIND} > 0").drop(KIND, COUNTED)
 
@@ -143,11 +145,4 @@ class Counters:
         for sent, held in zip(self._sent, self._held):
             put = calls.set(calls.held(sent, ACCUMULATOR), "add", held)
             filled.append(~calls.column(calls.method(put, "isZero", calls.kind("boolean"), lasting=True)))
-        return _all(filled)
-
-
-def _all(conditions: list[Column]) -> Column:
-    first, *others = conditions
-    for condition in others:
-        first = first & condition
-    return first
+        return reduce(and_, filled)

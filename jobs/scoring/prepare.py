@@ -93,7 +93,7 @@ def prepared(spark: SparkSession, source: read.Source, agreed: Agreed, *, exact:
     set_aside = read.one_scan(source) and source.csv_files <= splits.FEW_FILES and not exact
     keep = read.PLACE if exact else (shapes.LINE,) if set_aside else ()
     rows = read.rows(spark, source, agreed.schema, keep=keep)
-    # what is not split at its commas is too much for one stage in any case, and its steps had better be few
+    # lines too wide to be cut at their commas are too much for one method in any case: more steps would only make it slower
     parted = not exact and read.by_bytes(source)
     records = validate.judged(rows, agreed.schema, agreed.needs.required, keep=keep, parted=parted)
     gathered = list[Column]()

@@ -48,7 +48,7 @@ def stitched(lines: DataFrame, layout: Layout) -> DataFrame:
 def stitch(lines: Iterable[tuple[str, str]], width: int, header: str) -> Iterator[Stitched]:
     """(file, line) in order into (cells, kind, file, -1, line number).
 
-    Kinds are those of `read`: 0 fine, 1 a header, 2 blank, 3 a quote that never closes, whose line is cut at its commas.
+    Kinds are those of `shapes`: 0 fine, 1 a header, 2 blank, 3 a quote that never closes, whose line is cut at its commas.
     """
     ahead = _Ahead(lines)
     while (head := ahead.next()) is not None:
@@ -104,7 +104,7 @@ class _Record:
     def add(self, raw: str) -> None:
         """Take one more line."""
         text, at, cells = _ended(raw), 0, self.cells
-        assert cells is not None
+        assert cells is not None  # noqa: S101 - for mypy
         while True:
             if self._quoted or text.startswith('"', at):
                 start = at if self._quoted else at + 1

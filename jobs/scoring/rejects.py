@@ -9,14 +9,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from jobs.contract.saved_model import SavedModel
-from jobs.contract.table_schema import TableSchema
+from jobs.contract.table_schema import REASONS, RECORD, SOURCE, TableSchema
 from jobs.errors import ModelMismatchError
 from jobs.scoring import aside, decide, places, predict, read, shapes, sql, unique, validate
 from jobs.scoring.calls import Calls, calls_of
 from jobs.scoring.counters import Counters
 from jobs.scoring.model import Model
 
-REASONS, SOURCE, RECORD = "_reasons", "_source", "_record"
 CAME_OUT = "_na_came_out"
 OWN_COLUMNS = {REASONS: "string", SOURCE: "string", RECORD: "bigint"}
 # what one task sorts sooner than Spark has found out how to share it out

@@ -31,6 +31,49 @@ S3A_PATIENCE = {
     "fs.s3a.connection.timeout": "60000",
 }
 
+# what the results depend on, and what a night needs, whatever a platform has set for others (docs/decisions/0005)
+FIXED = {
+    "spark.sql.session.timeZone": "UTC",
+    # else ${env:NAME} in a policy would publish the environment, and a header could not hold a ${
+    "spark.sql.variable.substitute": "false",
+    # the same on Spark 3.5 and 4.0: a cast that fails gives null, which the checks then see
+    "spark.sql.ansi.enabled": "false",
+    # and a decode of what is no UTF-8 gives U+FFFD, where Spark 4 would end the run
+    "spark.sql.legacy.codingErrorAction": "true",
+    "spark.sql.files.minPartitionNum": "1",
+    # a platform's own must not lose a file, nor read SQL in another way
+    "spark.sql.files.ignoreCorruptFiles": "false",
+    "spark.sql.files.ignoreMissingFiles": "false",
+    "spark.sql.parser.escapedStringLiterals": "false",
+    "spark.sql.parser.quotedRegexColumnNames": "false",
+    "spark.sql.caseSensitive": "false",
+    "spark.sql.timestampType": "TIMESTAMP_LTZ",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "true",
+    # a file of Spark's says itself which calendar its old days are of; those of others have the one of ISO 8601
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
+    "spark.sql.codegen.hugeMethodLimit": "8000",
+    # lists of hashes, each of which has its place: nothing to be sorted
+    "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": str(1 << 20),
+    # else 10,000 files are listed by as many tasks, each of which takes longer to start than to list
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
+    "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
+    # what a task gathers of an exchange is unpacked to many times its size
+    "spark.sql.adaptive.advisoryPartitionSizeInBytes": "8m",
+    # of a join, as ALS has two, it writes a column out as what it is made of, cells and all: for some, planning took for ever
+    "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
+    # they replace a plan that has no rows or turns out to have none, and with it the counts of those that were read
+    "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PruneFilters",
+    "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
+    # else a regular expression without enough stack ends the JVM, on one machine the driver's too, before it is told
+    "spark.executor.killOnFatalError.depth": "0",
+    # what goes to all tasks may be of a pass over all rows, which takes as long as it takes
+    "spark.sql.broadcastTimeout": "-1",
+    # a second copy of a task would write a second copy of its part
+    "spark.speculation": "false",
+}
+
 
 def start(
     *,
@@ -44,51 +87,12 @@ def start(
 
     `size` is the input's in bytes, in `files`, and `unpacked` that of its rows, where that is more.
     """
+    # by size and number of files alone, so that the parts do not depend on the number of cores
+    apart = size >= splits.SMALL_BYTES and files <= splits.FEW_FILES
     settings = {
-        "spark.sql.session.timeZone": "UTC",
-        # else ${env:NAME} in a policy would publish the environment, and a header could not hold a ${
-        "spark.sql.variable.substitute": "false",
-        # the same on Spark 3.5 and 4.0: a cast that fails gives null, which the checks then see
-        "spark.sql.ansi.enabled": "false",
-        # and a decode of what is no UTF-8 gives U+FFFD, where Spark 4 would end the run
-        "spark.sql.legacy.codingErrorAction": "true",
-        "spark.sql.files.minPartitionNum": "1",
-        # by size and number of files alone, so that the parts do not depend on the number of cores
-        **splits.task_settings(
-            size, splits.split_bytes(size, files), apart=size >= splits.SMALL_BYTES and files <= splits.FEW_FILES
-        ),
-        # a platform's own must not lose a file, nor read SQL in another way
-        "spark.sql.files.ignoreCorruptFiles": "false",
-        "spark.sql.files.ignoreMissingFiles": "false",
-        "spark.sql.parser.escapedStringLiterals": "false",
-        "spark.sql.parser.quotedRegexColumnNames": "false",
-        "spark.sql.caseSensitive": "false",
-        "spark.sql.timestampType": "TIMESTAMP_LTZ",
-        "spark.sql.decimalOperations.allowPrecisionLoss": "true",
-        # a file of Spark's says itself which calendar its old days are of; those of others have the one of ISO 8601
-        "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
-        "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
-        # above this many bytes of byte code the JVM leaves a method to its interpreter; Spark then makes several of it
-        "spark.sql.codegen.hugeMethodLimit": "8000",
-        # lists of hashes, each of which has its place: nothing to be sorted
-        "spark.sql.objectHashAggregate.sortBased.fallbackThreshold": str(1 << 20),
-        # else 10,000 files are listed by as many tasks, each of which takes longer to start than to list
-        "spark.sql.sources.parallelPartitionDiscovery.parallelism": "16",
-        "spark.sql.adaptive.coalescePartitions.parallelismFirst": "false",
-        # what a task gathers of an exchange is unpacked to many times its size
-        "spark.sql.adaptive.advisoryPartitionSizeInBytes": "8m",
-        # of a join, as ALS has two, it writes a column out as what it is made of, cells and all: for some, planning took for ever
-        "spark.sql.optimizer.dynamicPartitionPruning.enabled": "false",
-        # they replace a plan that has no rows or turns out to have none, and with it the counts of those that were read
-        "spark.sql.optimizer.excludedRules": "org.apache.spark.sql.catalyst.optimizer.PruneFilters",
-        "spark.sql.adaptive.optimizer.excludedRules": "org.apache.spark.sql.execution.adaptive.AQEPropagateEmptyRelation",
+        **FIXED,
+        **splits.task_settings(size, splits.split_bytes(size, files), apart=apart),
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
-        # else a regular expression without enough stack ends the JVM, on one machine the driver's too, before it is told
-        "spark.executor.killOnFatalError.depth": "0",
-        # what goes to all tasks may be of a pass over all rows, which takes as long as it takes
-        "spark.sql.broadcastTimeout": "-1",
-        # a second copy of a task would write a second copy of its part
-        "spark.speculation": "false",
     }
     if schemes & {"s3", "s3a"}:
         settings.update(_s3_settings())

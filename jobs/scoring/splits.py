@@ -7,12 +7,12 @@ from pyspark.sql import SparkSession
 
 # how many tasks read an input, and what one is to read, about
 SPLITS, LEAST_SPLIT_BYTES, MOST_SPLIT_BYTES = 16, 4 << 20, 64 << 20
-# above so many it is to read more: an upload to S3 takes 10,000 parts, a task may read a little more than half of what it is to, and
-# of two that are packed with files one may be nearly empty
+# above so many each reads more: an upload to S3 takes 10,000 parts, and there may be four times as many tasks, as one may read
+# little more than half of what it is to, and of two that are packed with files one may be nearly empty
 MOST_SPLITS = 2_500
 # the same for a task that holds all of its rows' keys in memory, and how many of those there are before they grow
 SMALL_SPLIT_BYTES, SMALL_TASKS = 16 << 20, 512
-# at most, of however small ones; where there are few, a task reads of one file only, whose keys may be in order
+# a task reads at most so many small files; of an input of at most so many, it reads one only, so that keys in order show
 FILES_A_TASK, FEW_FILES = 64, 64
 # below this all keys are gathered in the driver
 SMALL_BYTES = 16 << 20

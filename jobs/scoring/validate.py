@@ -8,7 +8,7 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from jobs.contract.table_schema import Field, TableSchema
+from jobs.contract.table_schema import REASONS, Field, TableSchema
 from jobs.scoring import casts, commas, methods, read, shapes, sql
 from jobs.scoring.chain import Chain
 
@@ -59,7 +59,7 @@ def _looked_at(records: Chain, schema: TableSchema, fields: Sequence[Field], fin
 
 
 def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
-    """The rows that `check` leaves out, header and blank lines aside: raw cells, place and `_reasons`, never empty."""
+    """The rows that `check` leaves out, blank lines aside, but with header lines: raw cells, place and `_reasons`, never empty."""
     records = fenced(both(rows, schema, required).selectExpr(*_as_they_came(schema), shapes.SHAPE, VALID, *read.PLACE))
     # a second fence costs nothing behind the filter, and parts the code for all rows from that for the few: together they
     # would be too much for one method
@@ -71,7 +71,7 @@ def rejected(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> 
 def reasoned(bad: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
     """`read.rows` that are known to be at fault, with their place: the same, as raw cells, with place and `_reasons`."""
     beside = casts.typed_beside_raw(Chain(bad), schema, schema.fields)
-    return beside.frame().selectExpr(*_as_they_came(schema), *read.PLACE, f"{_reasons(schema, required)} AS _reasons")
+    return beside.frame().selectExpr(*_as_they_came(schema), *read.PLACE, f"{_reasons(schema, required)} AS {REASONS}")
 
 
 def both(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> DataFrame:
@@ -82,7 +82,7 @@ def both(rows: DataFrame, schema: TableSchema, required: frozenset[str]) -> Data
 
 def explained(records: DataFrame, schema: TableSchema, required: frozenset[str], other: str) -> DataFrame:
     """What `both` gave, blank lines aside: raw cells, place and `_reasons`, which is `other` (SQL) for a valid row."""
-    reasons = f"CASE WHEN {VALID} THEN {other} ELSE {_reasons(schema, required)} END AS _reasons"
+    reasons = f"CASE WHEN {VALID} THEN {other} ELSE {_reasons(schema, required)} END AS {REASONS}"
     return records.where(f"{shapes.SHAPE} != {shapes.BLANK}").selectExpr(*_as_they_came(schema), *read.PLACE, reasons)
 
 
