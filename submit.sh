@@ -30,13 +30,17 @@ is_java_17() { # the file by which a Java tells its version is there at once; st
 
 # Installs the named requirement files once; a stamp of their contents says whether they are there already.
 ensure_venv() { # venv, requirement file…
-  local target=$1 file; shift
+  local target=$1 file lock; shift
   for file in "$@"; do
     [[ ! -e $(stamp_of "$target" "$file") ]] || continue
-    install "$target" "$file"
+    # one at a time: of two nights that begin together the second finds it done
+    exec {lock}>>"$target.lock"
+    ! command -v flock >/dev/null || flock "$lock"
+    [[ -e $(stamp_of "$target" "$file") ]] || install "$target" "$file"
     touch "$(stamp_of "$target" "$file")"
     # what brings base.txt along has installed that too
     ! grep -qx -- '-r base.txt' "$here/requirements/$file" || touch "$(stamp_of "$target" base.txt)"
+    exec {lock}>&-
   done
 }
 
@@ -49,7 +53,8 @@ install() { # venv, requirement file
   local python=${PYTHON:-python3.11}
   command -v "$python" >/dev/null || { say "no $python on PATH; install Python 3.11 or set PYTHON"; exit 2; }
   say "installing $file into ${target#"$here"/} (once)"
-  [[ -x $target/bin/python ]] || "$python" -m venv "$target" >&2
+  # one that was broken off while it was made has no pip
+  "$target/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$target" >&2
   # of the tests' packages most modules are never imported, and those that are Python compiles then
   [[ $file != dev.txt ]] || options+=(--no-compile)
   PYTHONSAFEPATH=1 "$target/bin/python" -m pip install "${options[@]}" -r "$here/requirements/$file" >&2
@@ -96,7 +101,7 @@ use_own_spark() {
   SPARK_HOME=$(echo "$venv"/lib/python*/site-packages/pyspark)
   # pyspark.ml asks distutils for a version: that of setuptools takes a while to load, but later Pythons have no other
   [[ $SPARK_HOME != */python3.11/* ]] || export SETUPTOOLS_USE_DISTUTILS=${SETUPTOOLS_USE_DISTUTILS:-stdlib}
-  export SPARK_HOME SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
+  export SPARK_HOME
   spark_submit=$SPARK_HOME/bin/spark-submit
   own_spark=yes
 }
@@ -186,6 +191,8 @@ submit() { # program, arguments…
   if [[ -n $own_spark ]]; then
     conf+=(--conf spark.ui.enabled=false)
     said=" ${extra[*]-} " # in any of its forms: of an option and a setting the option wins
+    # executors on other machines have to reach the driver; on one machine nobody else has to
+    [[ $said =~ (--|spark\.)master[\ =] && ! $said =~ (--|spark\.)master[\ =]local ]] || export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
     if [[ $said != *" --master"[\ =]* && $said != *[\ =]spark.master=* ]]; then
       conf+=(--master "local[*]")
       [[ $said == *" --driver-memory"[\ =]* || $said == *[\ =]spark.driver.memory=* ]] || conf+=(--driver-memory 2g)

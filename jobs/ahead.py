@@ -1,5 +1,8 @@
 """PROGRAM: `score`, with its JVM started while Python still loads what it needs (docs/decisions/0017)."""
 
+import jobs.needs  # noqa: F401 - before all that it looks for
+
+# isort: split
 import runpy
 import signal
 import sys

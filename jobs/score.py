@@ -1,5 +1,8 @@
 """PROGRAM: score files with a saved pipeline and publish one CSV of actions, whole or not at all."""
 
+import jobs.needs  # noqa: F401 - before all that it looks for
+
+# isort: split
 import sys
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor

@@ -1,5 +1,8 @@
 """PROGRAM: the worked example: fit a regression on a CSV, save it, and keep what its data looked like."""
 
+import jobs.needs  # noqa: F401 - before all that it looks for
+
+# isort: split
 import json
 from collections.abc import Mapping
 from contextlib import suppress

