@@ -1,5 +1,6 @@
 """PROGRAM: `--config FILE`, the options of a command as JSON, apart from the manners that all programs share."""
 
+import os
 from typing import Any, Optional
 
 import click
@@ -14,6 +15,10 @@ def option(context: click.Context, _: click.Parameter, path: Optional[str]) -> O
     """Callback for `--config FILE`: a JSON object of the command's own option names; the command line wins."""
     if path is None:
         return None
+    if os.path.exists(path) and not os.path.isfile(
+        path
+    ):  # as <(…): it is read here and by submit.sh, and can be once only
+        raise UsageError(f"--config {path}: is not a file on the disk; write it to one")
     found = documents.load(path, "--config")
     if not isinstance(found, dict):
         raise UsageError(f"--config {path}: must be a JSON object of option names and values")

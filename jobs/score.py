@@ -226,7 +226,7 @@ def score(options: Options) -> Mapping[str, Any]:
         spark = started(options, found, steps)
         # the loading of a model leaves a core idle, and so does what follows it
         with (
-            session.ended_by_signals(spark),
+            session.looked_after(spark),
             failures.explained(options, lambda: read.damaged(spark, layouts)),
             ThreadPoolExecutor(1, initializer=session.use, initargs=(spark,)) as beside,
         ):

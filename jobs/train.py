@@ -24,6 +24,7 @@ from jobs.handoff.storage import before_spark, storage_for
 from jobs.scoring import read, session, sql, validate
 
 QUANTILES = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0]
+NUMBERS = ("number", "integer")
 EXAMPLE = """\b
 Example:
   ./submit.sh train --input train.csv --schema schemas/housing.json --label medv \\
@@ -53,6 +54,12 @@ def baseline(predicted: DataFrame, columns: list[str]) -> dict[str, Any]:
     return {"rows": rows, "columns": described}
 
 
+def _hold_numbers(option: str, fields: list[table_schema.Field], types: tuple[str, ...]) -> None:
+    for field in fields:
+        if field.type not in types:
+            raise UsageError(f"{option}: {field.name!r} is a {field.type} in the schema; a regression takes numbers")
+
+
 def train(*, input: str, schema: str, label: str, features: str, model: str) -> Mapping[str, Any]:
     """Fit `label` on `features` by least squares; saves the `PipelineModel` and, beside it, its baseline."""
     uris.check((("input", input), ("schema", schema), ("model", model)))
@@ -61,6 +68,8 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
     strangers = [name for name in wanted if name not in agreed.names]
     if strangers:
         raise UsageError(f"--features: {strangers[0]!r} is not in the schema {schema}")
+    _hold_numbers("--features", [field for field in agreed.fields if field.name in wanted], (*NUMBERS, "boolean"))
+    _hold_numbers("--label", [field for field in agreed.fields if field.name == label], NUMBERS)
     storage = storage_for(model)
     if storage.exists(model):
         raise UsageError(
@@ -84,7 +93,7 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
             f"--model {model}: there is a {kept_at} already; a published model never changes, choose a new name"
         )
     try:
-        with session.ended_by_signals(spark):
+        with session.looked_after(spark):
             Pipeline(stages=stages).fit(good).write().save(storage.for_spark(model))
             reloaded = PipelineModel.load(session.exactly(storage.for_spark(model)))
             kept = baseline(reloaded.transform(good), [*wanted, "prediction"])

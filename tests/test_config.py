@@ -1,6 +1,7 @@
 """`--config`: every option as JSON, each as what it takes, and nothing made a text that is none."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,13 @@ def test_it_ends_with_2_in_one_line(main: click.Command, tmp_path: Path, capsys:
     said = capsys.readouterr().err
     assert (code, summary["status"]) == (2, "failed")
     assert said == f"error: --config {tmp_path}/night.json: 'model' takes a text; correct it, or leave it out\n"
+
+
+def test_what_can_be_read_once_only_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "night.json")
+    command = click.Command("score", params=cli.OPTIONS)
+    with pytest.raises(UsageError, match="is not a file on the disk; write it to one"):
+        command.make_context("score", ["--config", str(tmp_path / "night.json")])
 
 
 def test_a_name_that_is_no_option_is_answered_with_those_of_the_command_line(tmp_path: Path) -> None:

@@ -313,6 +313,22 @@ def test_a_signal_while_spark_writes_leaves_nothing_behind(
     assert list(out.rglob("*")) == []
 
 
+def test_a_jvm_that_is_killed_is_told_and_nothing_is_left(plain: Score, slow_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{n},{n}\n" for n in range(300)))
+    out = tmp_path / "out"
+    options = {**plain.defaults, "model": slow_model, "input": tmp_path / "in.csv", "output": out}
+    process = start("score", *plain.arguments(options))
+    wait_for(lambda: bool(list(out.glob("_staging/*/parts/actions/_temporary"))), process)
+    (jvm,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(jvm), signal.SIGKILL)
+    ended = finished(process, out)
+    assert ended.code == 1, ended.stderr
+    assert ended.error.startswith("error: Spark's JVM was killed by signal 9")
+    assert "nothing was published" in ended.error
+    assert ended.summary["error"] == ended.error.removeprefix("error: ")
+    assert list(out.rglob("*")) == []
+
+
 def test_a_ctrl_c_while_a_model_is_saved_leaves_none_and_says_one_line(tmp_path: Path) -> None:
     model = tmp_path / "models" / "m"
     options = ["--input", HOUSING / "train.csv", "--schema", SCHEMA, "--label", "medv", "--features", "crim"]

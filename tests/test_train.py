@@ -13,6 +13,8 @@ from jobs.errors import InputRefusedError, UsageError
 from jobs.scoring import session
 from tests.support.runs import HOUSING, REPO, SCHEMA, SPARK, Score, table
 
+TEXTS = """{"fields": [{"name": "crim", "type": "number"}, {"name": "name", "type": "string"}, {"name": "day", "type": "date"}]}"""
+
 
 def test_the_baseline_says_what_the_training_data_looked_like(housing_model: Path) -> None:
     kept = json.loads(housing_model.with_name("housing.baseline.json").read_text())
@@ -41,6 +43,9 @@ def test_the_committed_example_is_the_model_that_train_makes(score: Score, housi
     ("options", "kind", "said"),
     [
         ({"features": "crim,rooms"}, UsageError, "'rooms' is not in the schema"),
+        ({"features": "crim,name", "schema": TEXTS}, UsageError, "--features: 'name' is a string in the schema; a"),
+        ({"features": "crim,day", "schema": TEXTS}, UsageError, "'day' is a date"),
+        ({"label": "name", "features": "crim", "schema": TEXTS}, UsageError, "--label: 'name' is a string"),
         ({"model": "."}, UsageError, "there is something already"),
         ({"label": "price"}, InputRefusedError, "no column 'price'"),
         ({"input": "nowhere.csv"}, UsageError, "no such input"),
@@ -53,6 +58,9 @@ def test_what_does_not_fit_is_refused_before_spark_starts(
         "input": str(HOUSING / "train.csv"), "schema": str(SCHEMA), "label": "medv", "features": "crim,zn,indus",
         "model": str(tmp_path / "model"), **options,
     }  # fmt: skip
+    if given["schema"] == TEXTS:
+        (tmp_path / "schema.json").write_text(TEXTS)
+        given["schema"] = str(tmp_path / "schema.json")
     with pytest.raises(kind, match=said):
         train.train(**given)
     assert not (tmp_path / "model").exists()

@@ -12,6 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, IncompleteReadError
 from s3transfer.exceptions import RetriesExceededError, S3DownloadFailedError, S3ValidationError
 
+from jobs.errors import UsageError
+
 NOT_THERE = ("404", "NoSuchKey", "NotFound", "NoSuchBucket", "NoSuchUpload")
 DENIED = ("401", "403", "AccessDenied", "AllAccessDisabled", "InvalidAccessKeyId", "SignatureDoesNotMatch")
 # a store that is away for good is given up after some minutes, not hours; AWS_MAX_ATTEMPTS says otherwise
@@ -19,8 +21,11 @@ ATTEMPTS, CONNECT_SECONDS, READ_SECONDS = 8, 10, 60
 
 
 def client() -> Any:
-    """A client by the standard AWS environment: `AWS_ENDPOINT_URL`, `AWS_REGION`, the credentials chain."""
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
+    """A client by the standard AWS environment: `AWS_ENDPOINT_URL`, `AWS_REGION`, the credentials chain.
+
+    Raises `UsageError` if that names what is not there or cannot be.
+    """
+    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     # a store behind AWS_ENDPOINT_URL seldom resolves bucket.host
     style: Literal["path", "auto"] = "path" if _custom_endpoint() else "auto"
     retries: Any = {"mode": "standard"}
@@ -33,7 +38,8 @@ def client() -> Any:
         max_pool_connections=16,  # as many as multipart sends and reads at once
         s3={"addressing_style": style},
     )
-    return boto3.client("s3", region_name=region, config=config)
+    with _settings_told():
+        return boto3.client("s3", region_name=region or boto3.Session().region_name or "us-east-1", config=config)
 
 
 def ranges() -> TransferConfig:
@@ -53,7 +59,8 @@ def share_credentials() -> None:
     """Let Spark, started after this, use the credentials that boto3 finds, as those of a profile, which S3A does not read."""
     if "AWS_ACCESS_KEY_ID" in os.environ:
         return
-    found = boto3.Session().get_credentials()
+    with _settings_told():
+        found = boto3.Session().get_credentials()
     # an instance's own role is found by S3A itself, and renewed
     if found is None or found.method in ("iam-role", "container-role"):
         return
@@ -64,6 +71,16 @@ def share_credentials() -> None:
         "AWS_SESSION_TOKEN": frozen.token,
     }
     os.environ.update({name: value for name, value in named.items() if value})
+
+
+@contextmanager
+def _settings_told() -> Iterator[None]:
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        raise UsageError(
+            f"S3: {error}; check AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL and the credentials in the environment"
+        ) from error
 
 
 @contextmanager

@@ -82,7 +82,14 @@ class Publication:
         document = manifest.package(self._run_id, created, resources, extra)
         self._lock.check()  # assembling may take long, and the machine may have slept
         outcome.publishing(final, join(final, manifest.NAME))
-        if not self._storage.create(join(build, manifest.NAME), document):
+        try:
+            is_ours = self._storage.create(join(build, manifest.NAME), document)
+        except OSError as error:
+            told = outcome.told()
+            if told == outcome.NOTHING:
+                raise
+            raise HandOffError(f"{error}; {told}") from error  # the answer alone was lost
+        if not is_ours:
             raise HandOffError(f"{final}: another run has published there meanwhile; run again")
         self._steps.done("manifest", "manifest written")
         if self._storage.renames_folders:

@@ -26,6 +26,8 @@ def _problem(uri: str) -> str:
     """What is wrong with the URI, and the cure; empty if nothing is."""
     if not uri:
         return "is empty; give a path or a URI"
+    if uri.startswith("~"):
+        return f"no shell has put a folder in the place of ~; give the path in full, or ./{uri} for one of that name"
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]*:/(?!/)", uri):
         return f"has one slash; give file:///path or s3://bucket/key, or ./{uri} for a path of that name"
     if re.match(r"file://(?!(localhost)?/)", uri, re.IGNORECASE):

@@ -14,11 +14,13 @@ from py4j.java_gateway import JavaPackage
 from pyspark.sql import SparkSession
 
 from jobs import jvm
+from jobs.errors import JobError
 from jobs.scoring import splits
 from jobs.scoring.calls import calls_of, java_class
 
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 PATIENCE_SECONDS = 15.0
+ENDED_SECONDS = 1.0
 # classes that PySpark asks for by these names with every column it makes
 ASKED_OFTEN = {"functions": "org.apache.spark.sql.functions", "PythonUtils": "org.apache.spark.api.python.PythonUtils"}
 # each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
@@ -141,30 +143,50 @@ def exactly(uri: str) -> str:
 
 
 @contextmanager
-def ended_by_signals(spark: SparkSession) -> Iterator[None]:
+def looked_after(spark: SparkSession) -> Iterator[None]:
     """When a signal unwinds the block, end Spark first: a task still at work would write into what is cleaned up next.
 
+    Raises `JobError` if Spark has ended by itself: whatever was said to it then fails in a way of its own.
     Within the block nothing may say a word to Spark on the way out of an error, as a `finally` would: after a signal the
     JVM is gone, or in mid-sentence, and what it answers would be told instead of the signal.
     """
+    context: Any = spark.sparkContext
+    # none behind spark-submit: we are its child
+    jvm: Optional[subprocess.Popen[bytes]] = getattr(context._gateway, "proc", None)
     try:
         yield
-    except Exception:
+    except JobError:
+        raise
+    except Exception as error:
+        if jvm and (told := _end_of(jvm)):
+            raise JobError(
+                f"{told}; nothing was published; see above what it says, or give it more memory "
+                f"(--spark '--driver-memory 4g') or the machine"
+            ) from error
         raise
     except BaseException:
-        context: Any = spark.sparkContext
         # from a thread of its own: this one's counterpart in the JVM is still busy with the job
         cancelling = threading.Thread(target=_cancel, args=(context,), daemon=True)
         cancelling.start()
         cancelling.join(PATIENCE_SECONDS)
-        jvm: Optional[subprocess.Popen[bytes]] = getattr(context._gateway, "proc", None)
-        if jvm:  # ours; behind spark-submit we are its child
+        if jvm:
             jvm.terminate()
             try:
                 jvm.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 jvm.kill()
         raise
+
+
+def _end_of(jvm: "subprocess.Popen[bytes]") -> Optional[str]:
+    """How Spark's JVM ended, if it did: a moment after its connections."""
+    try:
+        code = jvm.wait(ENDED_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+    if code < 0:
+        return f"Spark's JVM was killed by signal {-code}, as a system does that runs out of memory"
+    return f"Spark's JVM ended by itself, with exit code {code}"
 
 
 def _cancel(context: Any) -> None:

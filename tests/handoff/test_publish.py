@@ -68,7 +68,7 @@ def test_an_interruption_says_whether_the_run_is_published(
 
     rows(tmp_path / "in.csv", 3)
     with monkeypatch.context() as patched:
-        patched.setattr(session, "ended_by_signals", lambda _: nullcontext())  # this Spark is for others too
+        patched.setattr(session, "looked_after", lambda _: nullcontext())  # this Spark is for others too
         patched.setattr(Steps, "done", interrupted)
         ended = plain(input=tmp_path / "in.csv")
     assert ended.code == 143, ended.stderr
@@ -212,6 +212,14 @@ def test_a_run_folder_that_was_moved_to_another_disk_and_linked_is_still_publish
     assert (again.code, again.summary["status"]) == (0, "nothing-to-do")
     earlier = plain(input=tmp_path / "in.csv", run_date="2026-11-21")
     assert json.loads((earlier.output / "latest.json").read_text())["run_id"] == "2026-11-22"
+
+
+def test_the_runs_of_an_output_are_not_those_of_one_that_its_name_fits_as_a_glob(plain: Score, tmp_path: Path) -> None:
+    rows(tmp_path / "in.csv", 5)
+    for output in ("out1", "out[1]"):
+        ended = plain(input=tmp_path / "in.csv", output=tmp_path / output)
+        assert ended.code == 0, ended.stderr
+        assert len(ended.actions) == 5
 
 
 def test_only_what_a_run_may_be_called_counts_as_one(tmp_path: Path) -> None:

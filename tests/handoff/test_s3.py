@@ -2,19 +2,22 @@
 
 import hashlib
 import json
+import os
 import random
+import re
 import threading
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import unquote
 
+import boto3
 import pytest
 
 from jobs.errors import InputRefusedError, UsageError
-from jobs.handoff import apart, inputs
+from jobs.handoff import apart, connection, inputs
 from jobs.handoff.publish import Steps
 from jobs.handoff.s3 import S3Storage
-from jobs.handoff.storage import FileInfo
+from jobs.handoff.storage import FileInfo, before_spark, storage_for
 from jobs.handoff.tally import Assembled
 from jobs.scoring import listed
 from tests.conftest import XS, XS_POLICY
@@ -332,6 +335,45 @@ def test_an_upload_that_breaks_off_is_given_up(store: Any, bucket: str) -> None:
         S3Storage().assemble(b"h\n", parts, f"s3://{bucket}/whole.csv")
     assert uploads(store, bucket) == []
     assert "whole.csv" not in keys(store, bucket, "")
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"AWS_PROFILE": "nosuch"}, "The config profile (nosuch) could not be found"),
+        ({"AWS_ENDPOINT_URL": "localhost:9"}, "Invalid endpoint: localhost:9"),
+        ({"AWS_ACCESS_KEY_ID": "k"}, "AWS_SECRET_ACCESS_KEY"),
+        ({"AWS_REGION": "eu central"}, "eu central"),
+    ],
+)
+def test_settings_that_cannot_be_are_told(
+    environment: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone(environment, tmp_path, monkeypatch)
+    with pytest.raises(UsageError, match=re.escape(said)) as refused:
+        before_spark(["s3://bucket/in"]), storage_for("s3://bucket/in")
+    assert str(refused.value).endswith("AWS_ENDPOINT_URL and the credentials in the environment")
+
+
+def alone(environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of all that tells how S3 is reached only this, and the region of a profile."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    (folder / "aws").write_text("[default]\nregion = cn-north-1\n")
+    for name, value in {"AWS_CONFIG_FILE": str(folder / "aws"), **environment}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+
+
+def test_the_region_is_that_of_the_environment_or_of_the_profile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone({}, tmp_path, monkeypatch)
+    assert connection.client().meta.region_name == "cn-north-1"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert connection.client().meta.region_name == "eu-west-1"
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    assert connection.client().meta.region_name == "eu-west-3"
 
 
 def test_a_bucket_or_object_that_is_not_there_is_told_in_one_line(store: Any, bucket: str, uploaded: Score) -> None:

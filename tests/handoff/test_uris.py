@@ -12,6 +12,8 @@ from jobs.handoff import uris
 # as shells and editors leave them
 WRONG = {
     "": "is empty",
+    "~/nightly": "no shell has put a folder in the place of ~; give the path in full, or ./~/nightly",
+    "~ops/nightly": "give the path in full",
     "file:/x": "has one slash; give file:///path or s3://bucket/key, or ./file:/x for a path of that name",
     "s3:/x": "has one slash",
     "S3A:/shop/out": "has one slash",
@@ -29,7 +31,7 @@ WRONG = {
     "s3://shop/..": "different names",
 }
 RIGHT = [
-    "x", "/x", "../x", "a//b", "./file:/x", "a:b/out", "a/b:/c", "file:///x", "FILE://localhost/x", "hdfs://host/x",
+    "x", "/x", "../x", "a//b", "./file:/x", "./~", "a/~b", "a:b/out", "a/b:/c", "file:///x", "FILE://localhost/x", "hdfs://host/x",
     "s3://shop", "s3://shop/", "s3a://shop/a/", "S3://shop/a/b", "s3://shop/a..b/.c/*.csv",
 ]  # fmt: skip
 

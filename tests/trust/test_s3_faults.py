@@ -110,6 +110,19 @@ def test_a_run_whose_latest_json_could_not_be_written_says_that_it_is_published(
     night.has_published(again)
 
 
+def test_a_run_of_whose_publication_the_answer_is_lost_for_good_says_that_it_is_published(night: Night) -> None:
+    night.fails(MANIFEST, "lost", None)
+    ended = night.run()
+    assert night.mends() >= 2
+    assert ended.code == 5, ended.stderr
+    assert "datapackage.json" in ended.error
+    assert f"{TODAY} is published; run again, which sets latest.json" in ended.error
+    assert "nothing was published" not in ended.stderr
+    again = night.run()
+    assert again.summary["status"] == "nothing-to-do"
+    night.has_published(again)
+
+
 @pytest.mark.parametrize(
     ("on", "code", "named"),
     [
