@@ -85,19 +85,19 @@ def _walk(model: SavedModel, schema: TableSchema, where: str) -> tuple[str, ...]
     features: dict[str, None] = {}
     anything_goes = False  # after a stage whose outputs its parameters do not tell
     for stage in model.stages:
-        lacking = [name for name in stage.inputs if name not in available]
-        if lacking and not anything_goes:
-            # StringIndexer passes over an absent column: in a fitted pipeline that is the label's
-            if stage.kind != "StringIndexerModel":
-                raise _missing(lacking[0], made_from, stage, schema, where)
-            made_from.update(dict.fromkeys(stage.outputs, lacking[0]))
-            continue
+        lacking = [] if anything_goes else [name for name in stage.inputs if name not in available]
+        # StringIndexer passes over an absent column: in a fitted pipeline that is the label's
+        if lacking and stage.kind != "StringIndexerModel":
+            raise _missing(lacking[0], made_from, stage, schema, where)
+        not_made = {output: name for name, output in zip(stage.inputs, stage.outputs) if name in lacking}
+        made_from.update(not_made)
+        made = [output for output in stage.outputs if output not in not_made]
         for name in stage.inputs:
             if name in kinds:
                 features[name] = None
                 _check_type(name, kinds[name], stage, where)
         taken = {name.lower(): name for name in kinds}
-        clash = [name for name in stage.outputs if name.lower() in taken]
+        clash = [name for name in made if name.lower() in taken]
         if clash:
             there = taken[clash[0].lower()]
             spelled = "" if there == clash[0] else f" as {there!r} (Spark does not look at case)"
@@ -105,7 +105,7 @@ def _walk(model: SavedModel, schema: TableSchema, where: str) -> tuple[str, ...]
                 f"model {where}: {stage.kind} writes column {clash[0]!r}, which the schema has too{spelled}; "
                 f"leave it out of the schema (extra columns in the files are ignored)"
             )
-        available.update(stage.outputs)
+        available.update(made)
         anything_goes |= stage.kind == "SQLTransformer" or stage.is_own or stage.kind.startswith("RFormula")
     return tuple(features)
 

@@ -52,7 +52,9 @@ class Stage:
     @property
     def outputs(self) -> tuple[str, ...]:
         """The columns it adds, as far as its parameters say."""
-        return _columns(self.params, OUTPUT_PARAMS)
+        # a stage of several columns has the default name of its one column all the same
+        unused = ("outputCol",) if "outputCols" in self.params else ()
+        return _columns(self.params, [name for name in OUTPUT_PARAMS if name not in unused])
 
 
 @dataclass(frozen=True)

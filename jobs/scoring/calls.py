@@ -180,9 +180,9 @@ class Calls:
             self._classes[name] = self.java("java.lang.Class").forName(name, True, self._loader)
         return self._classes[name]
 
-    def array_of(self, class_name: str, items: Sequence[Any]) -> Any:
-        """A Java array of `items`."""
-        array = self._gateway.new_array(self.java(class_name), len(items))
+    def array_of(self, class_name: str, items: Sequence[Any], *inner: int) -> Any:
+        """A Java array of `items`; of arrays of the class where those have lengths, `inner`, of their own."""
+        array = self._gateway.new_array(self.java(class_name), len(items), *inner)
         for at, item in enumerate(items):
             array[at] = item
         return array

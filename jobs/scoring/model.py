@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from jobs.contract.saved_model import SavedModel
 from jobs.errors import ModelMismatchError
 from jobs.scoring import failures, guards, session
-from jobs.scoring.calls import calls_of, java_class
+from jobs.scoring.calls import STRING, calls_of, java_class
 
 ML = "org.apache.spark.ml"
 VALIDATIONS = ("CrossValidatorModel", "TrainValidationSplitModel")
@@ -39,7 +39,10 @@ class JvmStage(NamedTuple):
     def transform(self, frame: DataFrame) -> DataFrame:
         """What the stage makes of `frame`."""
         given: Any = frame
-        return DataFrame(self.java.transform(given._jdf), frame.sparkSession)
+        stage = _passing_over(self, frame)
+        for part in self.parts:
+            _passing_over(part, frame)
+        return DataFrame(stage.transform(given._jdf), frame.sparkSession)
 
 
 class Kept(NamedTuple):
@@ -79,6 +82,29 @@ class Model:
     def of_kind(self, kind: str) -> list[Any]:
         """The Java objects of Spark's own stages whose class is `kind`, as `StringIndexerModel`."""
         return [stage.java for stage in self.jvm_stages if stage.is_sparks and stage.kind == kind]
+
+
+def _passing_over(stage: JvmStage, frame: DataFrame) -> Any:
+    """The object to apply to `frame`, which may lack columns of an indexer, as the label's.
+
+    Set to `error`, as it was saved, an indexer passes over such a column; to `skip`, it would look there for what to leave out.
+    """
+    java = stage.java
+    if not stage.is_sparks or stage.kind != "StringIndexerModel" or java.getHandleInvalid() != "skip":
+        return java
+    inputs = guards.columns(java, "input")
+    there = [at for at, name in enumerate(inputs) if name in frame.columns]
+    if len(there) == len(inputs):
+        return java
+    if not there:
+        return java.set(java.getParam("handleInvalid"), "error")
+    calls, labels, outputs = calls_of(frame.sparkSession), java.labelsArray(), guards.columns(java, "output")
+    some = java_class(frame.sparkSession, f"{ML}.feature.StringIndexerModel")(
+        java.uid(), calls.array_of(STRING, [labels[at] for at in there], 0)
+    )
+    for name, columns in (("inputCols", inputs), ("outputCols", outputs)):
+        some.set(some.getParam(name), calls.array_of(STRING, [columns[at] for at in there]))
+    return some.set(some.getParam("handleInvalid"), "skip")
 
 
 def load_model(spark: SparkSession, uri: str, saved: SavedModel) -> Model:

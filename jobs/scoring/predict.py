@@ -11,6 +11,7 @@ from jobs.contract.saved_model import SavedModel
 from jobs.contract.table_schema import RESERVED
 from jobs.errors import ModelMismatchError
 from jobs.scoring import failures, sql
+from jobs.scoring.calls import java_class
 from jobs.scoring.model import ML, Model
 
 FAULT = "_na_fault"
@@ -86,6 +87,6 @@ def _usable(scored: DataFrame, column: str) -> str:
 
 def _as_array(frame: DataFrame, column: str) -> Column:
     # pyspark.ml.functions imports pandas on 3.5, which a cluster need not have
-    jvm: Any = frame.sparkSession.sparkContext._jvm
-    array = Column(jvm.org.apache.spark.ml.functions.vector_to_array(frame[column]._jc, "float64"))
-    return F.when(frame[column].isNotNull(), array)  # it takes no null, as an encoder gives for null
+    vector: Any = F.col(sql.name(column))
+    array = Column(java_class(frame.sparkSession, f"{ML}.functions").vector_to_array(vector._jc, "float64"))
+    return F.when(vector.isNotNull(), array)  # it takes no null, as an encoder gives for null

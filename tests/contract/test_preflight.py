@@ -74,6 +74,17 @@ def test_the_labels_indexer_is_passed_over_but_not_what_is_made_from_it() -> Non
         checked(indexer, made, a="number")
 
 
+def test_an_indexer_of_the_label_and_others_makes_what_it_makes_of_the_others() -> None:
+    indexer = stage(
+        "StringIndexerModel", inputCols=["c", "label", "d"], outputCols=["ci", "y", "di"], outputCol="unused"
+    )
+    made = stage("VectorAssembler", inputCols=["a", "ci", "di"], outputCol="features")
+    assert checked(indexer, made, a="number", c="string", d="string").features == ("c", "d", "a")
+    wrong = stage("VectorAssembler", inputCols=["a", "y"], outputCol="features")
+    with pytest.raises(ModelMismatchError, match=r"'y' \(made from 'label'\).*add 'label' to the schema"):
+        checked(indexer, wrong, a="number", c="string", d="string")
+
+
 WRONG: dict[str, tuple[Any, dict[str, Any], str]] = {
     "missing": ([ASSEMBLER], {"a": "number"}, "needs column 'b', which the schema does not have; add 'b'"),
     "case": ([ASSEMBLER], {"a": "number", "B": "number"}, "the schema has 'B': case matters"),

@@ -67,6 +67,8 @@ WRONG: dict[str, tuple[Any, str]] = {
     "misspelt": ({"fields": [ID], "primary_key": "id"}, 'did you mean "primaryKey"?'),
     "nested too deeply": ("[" * 100_000, "nested too deeply"),
     "limit": ({"fields": [ID], "nightly:maxRejects": {"type-error": "few"}}, "nightly:maxRejects"),
+    "limit of half a row": ({"fields": [ID], "nightly:maxRejects": {"type-error": 1.5}}, "nightly:maxRejects"),
+    "limit 1.0": ({"fields": [ID], "nightly:maxRejects": {"type-error": "1.0"}}, "nightly:maxRejects"),
     "limits a list": ({"fields": [ID], "nightly:maxRejects": ["1"]}, "nightly:maxRejects"),
 }
 WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
@@ -77,6 +79,19 @@ WRONG_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
     "decimal comma": ({"type": "number", "decimalChar": ","}, '"decimalChar"'),
     "minimum with _": ({"type": "number", "constraints": {"minimum": "1_000"}}, "minimum '1_000'"),
     "minimum too large": ({"type": "integer", "constraints": {"minimum": "9223372036854775808"}}, "minimum '92233"),
+    "minimum behind a comma": (
+        {"type": "datetime", "constraints": {"minimum": "2020-01-01T00:00:00,5"}},
+        "minimum '2020",
+    ),
+    "minimum far east": (
+        {"type": "datetime", "constraints": {"minimum": "2020-01-01T00:00:00+19:00"}},
+        "minimum '2020",
+    ),
+    "minimum to the second of a zone": (
+        {"type": "datetime", "constraints": {"minimum": "2020-01-01T00:00:00+01:30:15"}},
+        "minimum '2020",
+    ),
+    "minimum in wide digits": ({"type": "number", "constraints": {"minimum": "\uff15"}}, "minimum '\uff15'"),
     "minimum without -": ({"type": "datetime", "constraints": {"minimum": "20240101T100000"}}, "minimum '2024"),
     "true values": ({"type": "boolean", "trueValues": ["ja"]}, '"trueValues"'),
     "false values": ({"type": "boolean", "falseValues": ["nein"]}, '"falseValues"'),

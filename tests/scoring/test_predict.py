@@ -1,17 +1,20 @@
 """What the model returns is what is published; what it cannot score is rejected, never lost."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from pyspark.ml import PipelineModel
-from pyspark.ml.classification import LogisticRegression
+from pyspark.ml.classification import DecisionTreeClassifier, LogisticRegression
 from pyspark.ml.feature import (
     Bucketizer,
     Imputer,
     IndexToString,
     OneHotEncoder,
+    RFormula,
     SQLTransformer,
     StringIndexer,
     VectorAssembler,
@@ -22,6 +25,46 @@ from pyspark.sql import SparkSession
 
 from tests.support import models
 from tests.support.runs import Score
+
+# of rows without the label, and the last of a category that was not there
+LABELLED: dict[str, Callable[[], list[Any]]] = {
+    "indexer": lambda: [
+        StringIndexer(inputCol="label", outputCol="y"),
+        StringIndexer(inputCol="c", outputCol="ci"),
+        VectorAssembler(inputCols=["x", "ci"], outputCol="features"),
+        DecisionTreeClassifier(labelCol="y", maxDepth=2, probabilityCol="how.likely"),
+    ],
+    "indexer-of-several": lambda: [
+        StringIndexer(inputCols=["label", "c"], outputCols=["y", "ci"]),
+        VectorAssembler(inputCols=["x", "ci"], outputCol="features"),
+        DecisionTreeClassifier(labelCol="y", maxDepth=2, probabilityCol="how.likely"),
+    ],
+    "formula": lambda: [
+        RFormula(formula="label ~ x + c", labelCol="y"),
+        DecisionTreeClassifier(labelCol="y", maxDepth=2, probabilityCol="how.likely"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", LABELLED)
+def test_a_pipeline_that_has_indexed_its_label_scores_rows_without_one(
+    name: str, spark: SparkSession, plain: Score, tmp_path: Path
+) -> None:
+    labelled = [(float(n), "abc"[n % 3], "yn"[n % 3 == 1 or n > 20]) for n in range(30)]
+    fitted = models.fitted(models.rows(spark, "x double, c string, label string", *labelled), *LABELLED[name]())
+    path = models.saved(fitted, tmp_path / "model")
+    (tmp_path / "in.csv").write_text("id,x,c\n0,1,a\n1,2,b\n2,25,c\n3,4,d\n")
+    fields = [{"name": "id", "type": "integer"}, {"name": "x", "type": "number"}, {"name": "c", "type": "string"}]
+    columns = {"id": "id", "prediction": "prediction", "likely": "`how.likely`[1]"}
+    policy = {"actions": [], "otherwise": "keep", "columns": columns}
+    ended = plain(input=tmp_path / "in.csv", model=path, schema={"fields": fields}, policy=policy, max_rejects=1)
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {5: "model-dropped"}
+    good = models.rows(spark, "id int, x double, c string", (0, 1.0, "a"), (1, 2.0, "b"), (2, 25.0, "c"))
+    transformed = PipelineModel.load(f"file://{path}").transform(good).collect()
+    expected = [(str(row.id), row.prediction, row["how.likely"][1]) for row in transformed]
+    assert [(row["id"], float(row["prediction"]), float(row["likely"])) for row in ended.actions] == expected
+    assert len({prediction for _, prediction, _ in expected}) == 2
 
 
 def test_predictions_equal_those_of_transform_bit_for_bit(

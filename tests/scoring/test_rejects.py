@@ -63,7 +63,9 @@ def test_each_bad_row_is_rejected_with_its_reason_its_line_and_its_cells(
     (tmp_path / "in.csv").write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
     policy = {"actions": [], "otherwise": "keep", "columns": {name: name for name in COLUMNS}}
     model = models.sql_model("SELECT *, 1.0D AS prediction FROM __THIS__", tmp_path / "model")
-    ended = plain(input=tmp_path / "in.csv", model=model, schema=TYPES, policy=policy, max_rejects="100%")
+    # a row with one code for two columns counts once
+    limits = {"nightly:maxRejects": {"type-error": 10, "missing-cell": 2, "missing-cell:n": 1}}
+    ended = plain(input=tmp_path / "in.csv", model=model, schema={**TYPES, **limits}, policy=policy, max_rejects="100%")
     assert ended.code == 0, ended.stderr
     expected = {number: reason for number, (_, reason) in enumerate(ROWS, start=2) if reason}
     assert ended.reasons == expected
@@ -83,6 +85,20 @@ def test_each_bad_row_is_rejected_with_its_reason_its_line_and_its_cells(
     ok1 = "ok1,1,1.5,2024-02-29,2024-01-01T00:00:00Z,true,a,1.25"
     assert ",".join(published["ok1"].values()) == ok1
     assert ",".join(published["ok3"].values()) == "ok3,5,100.0,,2024-01-01T00:00:00Z,false,a,-0.10"
+
+
+def test_a_missing_value_may_have_quotes_or_what_is_no_character(plain: Score, tmp_path: Path) -> None:
+    values = ['"NA"', "n\ufffda", "-"]
+    cells = ['"""NA"""', "n\udcffa", "-", "n\ufffda", '"-"', '"2"', "NA"]
+    lines = ["id,x,y", *(f"{n},{n},{cell}" for n, cell in enumerate(cells))]
+    (tmp_path / "in.csv").write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
+    fields = [*plain.defaults["schema"]["fields"], {"name": "y", "type": "integer"}]
+    policy = {"actions": [], "otherwise": "keep", "columns": {"id": "id", "y": "y"}}
+    schema = {"fields": fields, "missingValues": values}
+    ended = plain(input=tmp_path / "in.csv", schema=schema, policy=policy, max_rejects="100%")
+    assert ended.code == 0, ended.stderr
+    assert ended.reasons == {8: "type-error:y"}
+    assert [row["y"] for row in ended.actions] == ["", "", "", "", "", "2"]
 
 
 def test_rejects_can_be_corrected_and_fed_back(plain: Score, tmp_path: Path) -> None:
