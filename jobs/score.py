@@ -126,7 +126,7 @@ def write_actions(
 
 def write_rejects(
     rows: Prepared, agreed: Agreed, model: Optional[Model], run: Run, *, count: int, rest: Optional[DataFrame]
-) -> tuple[Wanted, Counts]:
+) -> tuple[Wanted, rejects.Told]:
     """Write about `count` rejected rows with their reasons, and count those; without `model`, only those rejected before it.
 
     All of them are among the `rest` of the rows, if it is known which those are.
@@ -134,32 +134,35 @@ def write_rejects(
     keys = agreed.schema.keys if rows.exact else ()  # else there is proof that none is repeated
     late = rejects.Late(model, agreed.saved, keys, count, rest) if model else None
     found = rejects.find(rows.spark, rows.source, agreed.schema, agreed.needs.required, late)
-    counts, by_reason = rejects.write(found, agreed.schema, run.parts(REJECTS), count=count)
-    return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), by_reason
+    counts, told = rejects.write(found, agreed.schema, run.parts(REJECTS), count=count)
+    return Wanted(counts["lines"], counts["bytes"], counts["lines"] + counts["feeds_inside"]), told
 
 
 def write_both(
     rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns], run: Run
-) -> tuple[Wanted, Wanted]:
-    """Write the lines and the rejected rows, counted. Raises `HandOffError` if the counts do not add up."""
+) -> tuple[Wanted, Wanted, Counts]:
+    """Write the lines and the rejected rows, counted, the latter by code too.
+
+    Raises `HandOffError` if the counts do not add up.
+    """
     rows, counts = write_actions(rows, agreed, model, checked, run.parts(ACTIONS))
     found = Totals(rows.source, counts, agreed.policy)
     run.steps.done("score", f"{found.rows_read:,} rows read, {found.published:,} with an action")
-    rejected, by_reason, rest = Wanted(0, 0, 0), Counts(), None
+    rejected, told, rest = Wanted(0, 0, 0), rejects.Told({}, {}), None
     unseen_too = counts.get("unseen", 0)
     if look_again := found.left_out_late or unseen_too > 0:
         again = found.left_out + unseen_too + counts[BLANKS]
         rest = gaps.rest(rows.spark, rows.source, agreed.schema, agreed.needs.required, again)
     if found.left_out:
         left_by = model if found.left_out_late else None
-        rejected, by_reason = write_rejects(rows, agreed, left_by, run, count=found.left_out, rest=rest)
+        rejected, told = write_rejects(rows, agreed, left_by, run, count=found.left_out, rest=rest)
         run.steps.done("rejects", f"{rejected.rows:,} {'row' if rejected.rows == 1 else 'rows'} rejected")
     run.summary.update(
         rows_read=found.rows_read,
         rows_published=found.published,
         rows_without_action=found.without_action,
         rows_rejected=rejected.rows,
-        rejected_by_reason=by_reason,
+        rejected_by_reason=told.by_reason,
         actions=found.actions,
     )
     if rejected.rows != found.left_out:
@@ -167,7 +170,8 @@ def write_both(
     if look_again:
         report_unseen(rows, agreed, model, run, rest)
     rows.spark.catalog.clearCache()  # of the rest
-    return Wanted(found.published, counts["bytes"], found.published + counts.get("feeds_inside", 0)), rejected
+    written = Wanted(found.published, counts["bytes"], found.published + counts.get("feeds_inside", 0))
+    return written, rejected, told.by_code
 
 
 def report_unseen(rows: Prepared, agreed: Agreed, model: Model, run: Run, rest: Optional[DataFrame]) -> None:
@@ -182,13 +186,13 @@ def report_unseen(rows: Prepared, agreed: Agreed, model: Model, run: Run, rest: 
 
 def hand_over(rows: Prepared, agreed: Agreed, model: Model, checked: Future[Columns], run: Run) -> str:
     """Score, count, hold the counts against the gates and publish; returns the run folder."""
-    actions, rejected = write_both(rows, agreed, model, checked, run)
+    actions, rejected, by_code = write_both(rows, agreed, model, checked, run)
     reject_table = Table(
         REJECTS, rejects.columns(agreed.schema), (table_schema.SOURCE, table_schema.RECORD), rejected.rows
     )
     try:
         told = {name: run.summary[name] for name in ("rows_read", "rows_rejected", "rejected_by_reason")}
-        agreed.gates.check(**told)
+        agreed.gates.check(**told, rejected_by_code=by_code)
     except InputRefusedError as error:
         raise run.refused(error, reject_table, rejected) from error
     key = agreed.policy.published_key(agreed.schema.primary_key)

@@ -11,6 +11,8 @@ from jobs.errors import UsageError
 # what may be asked of a cell besides its type
 NAMES = {"required", "unique", "minimum", "maximum", "enum", "pattern", "minLength", "maxLength"}
 # of the narrower integers
+# a time as Spark's cast takes it; Python takes others too, and other ones with each version
+MOMENT = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-7]):?[0-5]\d|[+-]18:?00)?"
 BITS = {"tinyint": 8, "smallint": 16, "int": 32, "integer": 32}
 
 
@@ -65,7 +67,7 @@ def _reads_as(kind: str, value: Any) -> bool:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         return False
     text = str(value)
-    if "_" in text:  # Python takes 1_000
+    if "_" in text or not text.isascii():  # Python takes 1_000, and digits of any script
         return False
     try:
         if kind == "number":
@@ -75,9 +77,8 @@ def _reads_as(kind: str, value: Any) -> bool:
             return whole and -(1 << 63) <= int(text) < 1 << 63
         if kind == "date":
             return re.fullmatch(r"\d{4}-\d{2}-\d{2}", text) is not None and bool(date.fromisoformat(text))
-        if not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d", text):  # Python takes 20260101T100000, Spark does not
-            return False
-        return bool(datetime.fromisoformat(re.sub("Z$", "+00:00", text)))
+        moment = re.fullmatch(MOMENT, text)
+        return moment is not None and bool(datetime.fromisoformat(moment[1]))
     except (ValueError, ArithmeticError):
         return False
 

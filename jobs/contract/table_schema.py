@@ -110,7 +110,7 @@ def parse(text: str, where: str) -> TableSchema:
     if not isinstance(missing, list) or not all(isinstance(value, str) for value in missing):
         raise UsageError(f'schema {where}: "missingValues" must be a list of strings')
     limits = raw.get("nightly:maxRejects", {})
-    if not isinstance(limits, dict) or not all(re.fullmatch(r"\d+(\.\d+)?%?", str(v)) for v in limits.values()):
+    if not isinstance(limits, dict) or not all(re.fullmatch(r"\d+|\d+(\.\d+)?%", str(v)) for v in limits.values()):
         raise UsageError(
             f'schema {where}: "nightly:maxRejects" maps a reason to a count or a rate, as {{"type-error": "1%"}}'
         )

@@ -71,16 +71,22 @@ def too_many(width: int) -> str:
     return f"{_start(width)} > 0"
 
 
-def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fine: str) -> Chain:
+def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fine: str, as_text: bool) -> Chain:
     """`found` with a column `cell` for each place and field, empty but where the line is `fine` (SQL), and with their numbers.
 
+    With `as_text` the cells of all types are looked at as those of texts are, which takes longer.
     After that no cell before the last of these can be had. Never to be cut out of any other line: a piece might reach beyond its memory.
     """
     calls = found.calls
     opens = {at: _index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at, _ in columns}
     found = found.also({_quotes(at): (F.col("quoted") & first).cast("int") for at, first in opens.items()})
     found = found.also(
-        {cell(at): F.when(F.expr(fine), _bare(calls, field, at, width)).otherwise("") for at, field in columns}
+        {
+            cell(at): F.when(
+                F.expr(fine), _bare(calls, at, width, as_text=as_text or field.type == "string")
+            ).otherwise("")
+            for at, field in columns
+        }
     )
     if calls.known(TO_DOUBLE):  # Hive's, which a Spark may be built without
         found = found.also(_numbers(calls, width, columns))
@@ -119,10 +125,10 @@ def _untangled(width: int) -> str:
     return f"^{cell}(?:,{cell}){{{width - 1}}}\\z"
 
 
-def _bare(calls: Calls, field: Field, at: int, width: int) -> Column:
+def _bare(calls: Calls, at: int, width: int, *, as_text: bool) -> Column:
     """The cell without the quotes around it."""
     piece = calls.static_of(UTF8, "fromBytes", "string", "bytes", *_inside(at, width))
-    if field.type != "string":  # with bytes that are no characters, or a quote inside, it is nothing but a string
+    if not as_text:  # with bytes that are no characters, or a quote inside, it is nothing but a string
         return calls.column(piece)
     text = calls.column(calls.text(piece))  # bytes that are no characters become U+FFFD
     undoubled = F.replace(text, F.lit(QUOTE * 2), F.lit(QUOTE))

@@ -45,8 +45,8 @@ def moment(calls: Calls, cell: str) -> Column:
     in_utc = (length == 20) & text.endswith("Z") & F.lit("0123456789").contains(text.substr(19, 1))
     # a point or a zone may take the place of the last digit
     long_enough = (length == 19) & ~text.endswith("Z") & ~text.endswith(".") | in_utc
-    # no month, day, hour or minute has more than two digits: between these they must have two
-    signs = _signs(calls, there, {4: "-", 16: ":"})
+    # no month, day, hour or minute has more than two digits: between these they must have two; the last might be a zone's
+    signs = _signs(calls, there, {4: "-", 13: ":", 16: ":"})
     return _if_any(cell, long_enough, *signs, _unpadded(calls, there))
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -62,16 +62,23 @@ def find(
     return _located(rows, spark, source, blocks)
 
 
-def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple[dict[str, int], dict[str, int]]:
+class Told(NamedTuple):
+    """Rows by reason, where one with two reasons counts for both; and by code, where it counts once for each of its codes."""
+
+    by_reason: dict[str, int]
+    by_code: dict[str, int]
+
+
+def write(found: Found, schema: TableSchema, parts: str, *, count: int) -> tuple[dict[str, int], Told]:
     """Write the rows that were `found`, about `count`, into `parts`.
 
-    Returns the `decide.text_sizes` with how many `lines` there are, and the rows by reason; a row with two counts for both.
+    Returns the `decide.text_sizes` with how many `lines` there are, and what the reasons were.
     """
     if not found.in_order and count > FEW:  # looked at twice, as Spark first finds out how to share them out
         found.rows.persist()
     in_lines, seen = lines(found, schema, count=count)
     in_lines.write.mode("overwrite").text(parts, compression="none")
-    return seen.totals(), _by_reason(seen)
+    return seen.totals(), _told(seen)
 
 
 def lines(found: Found, schema: TableSchema, *, count: int) -> tuple[DataFrame, Counters]:
@@ -99,21 +106,32 @@ def lines(found: Found, schema: TableSchema, *, count: int) -> tuple[DataFrame, 
 
 
 def _tallied(calls: Calls, reasons: Any) -> Column:
-    """Put each of a row's reasons into the multiset; true."""
-    each = calls.method(calls.sql(f"split({REASONS}, ';')"), "array", calls.object_of(OBJECTS))
+    """Put each of a row's reasons into the multiset, and each of their codes once, with a blank in front; true."""
+    several = f"split({REASONS}, ';')"
+    codes = f"array_distinct(transform({several}, each -> concat(' ', {_code('each')})))"
+    # all texts are made here: what a row holds is written over by the next
+    one = f"array(concat(' ', {_code(REASONS)}))"
+    texts = f"concat({several}, CASE WHEN contains({REASONS}, ';') THEN {codes} ELSE {one} END)"
+    each = calls.method(calls.sql(texts), "array", calls.object_of(OBJECTS))
     listed = calls.static("java.util.Arrays", "asList", calls.object_of("java.util.List"), each)
     added = calls.method(calls.held(reasons, COLLECTION), "addAll", calls.kind("boolean"), listed, lasting=True)
     return calls.column(added)
 
 
-def _by_reason(seen: Counters) -> dict[str, int]:
-    """How many rows have each reason, the most frequent first."""
+def _code(reason: str) -> str:
+    return f"substring_index({reason}, ':', 1)"
+
+
+def _told(seen: Counters) -> Told:
+    """How many rows have each reason and code, the most frequent first."""
     counts = dict[str, int]()
     for reasons in seen.beside().values():
         for each in reasons.entrySet().toArray():  # a way through the set itself ends in an exception
             reason = each.getElement().toString()
             counts[reason] = counts.get(reason, 0) + each.getCount()
-    return dict(sorted(counts.items(), key=lambda reason: (-reason[1], reason[0])))
+    in_order = sorted(counts.items(), key=lambda reason: (-reason[1], reason[0]))
+    by_code = {reason[1:]: count for reason, count in in_order if reason.startswith(" ")}
+    return Told({reason: count for reason, count in in_order if not reason.startswith(" ")}, by_code)
 
 
 def _among_those_aside(

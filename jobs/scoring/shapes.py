@@ -51,9 +51,11 @@ def _steps(layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> Iterat
         f"WHEN {commas.too_many(layout.width)} THEN {LONG} ELSE {OK} END"
     )
     yield lambda found: found.also({SHAPE: shape}).without(commas.FOUND)
+    # a cell that is to be held against such a value has to be read to the last character, whatever its type
+    odd = any(char in value for value in schema.missing_values for char in (commas.QUOTE, commas.NO_CHARACTER))
     in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
     for columns in methods.groups(in_order, methods.CELLS):
-        yield partial(commas.cells, width=layout.width, columns=columns, fine=PROPER)
+        yield partial(commas.cells, width=layout.width, columns=columns, fine=PROPER, as_text=odd)
         if wide:
             yield methods.on_a_frame(partial(methods.parted, column=SHAPE, other="0"))
     named = {name: commas.cell(at) for at, name in zip(layout.positions, schema.names)}
