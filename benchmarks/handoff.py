@@ -15,7 +15,7 @@ from unittest import mock
 import boto3
 
 from benchmarks import data
-from benchmarks.run import ROOT, provenance
+from benchmarks.run import READ_LIKE_THIS, ROOT, provenance
 from jobs.handoff.storage import storage_for
 from tests.support.serving import running
 
@@ -109,7 +109,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nightly-handoff-") as folder:
         lines = measured(options.rows, options.rounds, Path(folder))
-    text = "\n".join([f"# Hand-off\n\n{provenance('handoff')}.", *lines])
+    text = "\n".join([f"# Hand-off\n\n{provenance('handoff')}.\n\n{READ_LIKE_THIS}", *lines])
     print(text)
     if options.write:
         PAGE.write_text(text + "\n")

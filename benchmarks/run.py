@@ -74,6 +74,9 @@ class Pair:
     aim: str = "shown"
 
 
+READ_LIKE_THIS = """\
+Seconds, left / right of what is compared; the ratio is of their medians. An aim was set beforehand: where the ratio is on the wrong side
+of it, it was missed. What is "shown" has none."""
 SCORE = Program()
 PAIRS = {
     "copy": Pair("ours / Spark copying two columns CSV to CSV, no model", SCORE, Program("copy"), "≤ 1.0"),
@@ -199,7 +202,9 @@ def write(tables: dict[int, str]) -> None:
     """Put the tables, by number of rows, into RESULTS.md; those of other numbers stay."""
     _, *old = RESULTS.read_text().split("\n### ") if RESULTS.exists() else [""]
     kept = {int(section.split(" ")[0].replace(",", "")): "### " + section.rstrip() for section in old}
-    RESULTS.write_text("\n\n".join(["# Results", *(text for _, text in sorted({**kept, **tables}.items()))]) + "\n")
+    RESULTS.write_text(
+        "\n\n".join(["# Results", READ_LIKE_THIS, *(text for _, text in sorted({**kept, **tables}.items()))]) + "\n"
+    )
 
 
 def main() -> None:

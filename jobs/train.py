@@ -110,7 +110,8 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
 def main(**values: Any) -> Mapping[str, Any]:
     """Fit a linear regression and save it as a PipelineModel, with a baseline of its data beside it.
 
-    A worked example: it makes the model that ./submit.sh score is shown with. A URI is a path, file://, s3:// or s3a://.
+    A worked example: it makes the model that ./submit.sh score is shown with. The baseline is for people to look at: score
+    does not read it. A URI is a path, file://, s3:// or s3a://.
     """
     return train(**values)
 

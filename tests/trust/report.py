@@ -40,9 +40,9 @@ Two of the kills on a disk and two on S3 are of whole processes; in the others t
 Speculative copies of tasks are not tested: the job switches them off.
 
 CI runs all of it on Spark 3.5. On 4.0 CI runs reading, scoring and the hand-off to S3, without the
-tests of keys, budgets, gaps and unseen categories; those, and pipelines of common stages,
-were run there by `make test SPARK=4.0`, and before the row's way was made one method faults, kills, denied requests,
-security, retried tasks, the corpus and typed cells.
+tests of keys, budgets, gaps and unseen categories. Those, and pipelines of common stages, were run there by hand
+(`make test SPARK=4.0`). So were faults, kills, denied requests, security, retried tasks, the corpus and typed cells, but only
+before the change that decision 11 describes.
 
 `make audit` holds the pinned packages against the known vulnerabilities (`pip-audit`). It was tried and has no result here: its
 vulnerability service could not be reached from the machine that this was written on.
