@@ -20,7 +20,7 @@ test: setup ## run the tests (SPARK=4.0 for the other Spark; ARGS='-k name -n 0'
 
 lint: setup ## ruff, Python 3.9 for what runs on the cluster, shell syntax
 	@$(PY) -m ruff check . && $(PY) -m ruff format --check .
-	@.venv/bin/vermin --quiet --no-tips --target=3.9- --violations --eval-annotations jobs/score.py jobs/cli.py jobs/needs.py jobs/config.py jobs/documents.py jobs/train.py jobs/jvm.py jobs/errors.py jobs/contract jobs/scoring jobs/handoff jobs/program.py schemas
+	@.venv/bin/vermin --quiet --no-tips --target=3.9- --violations --eval-annotations jobs/score.py jobs/cli.py jobs/early.py jobs/config.py jobs/documents.py jobs/train.py jobs/jvm.py jobs/errors.py jobs/contract jobs/scoring jobs/handoff jobs/program.py schemas
 	@bash -n submit.sh requirements/fetch-jars.sh examples/housing/run.sh .ci/run
 
 types: setup ## mypy --strict

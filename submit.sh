@@ -170,7 +170,7 @@ PYTHON
 
 submit() { # program, arguments…
   local program=$1; shift
-  local own_spark='' conf=() extra=() shipped=() args=() ahead=() jars='' words said
+  local own_spark='' conf=() extra=() shipped=() args=() jars='' words said
   # names of files are bytes, and cron has no locale by which the JVM would read others than ASCII
   [[ $(locale charmap 2>/dev/null) == UTF-8 ]] || export LC_ALL=C.UTF-8 PYTHONUTF8=1
   choose_spark
@@ -212,8 +212,7 @@ submit() { # program, arguments…
     NIGHTLY_JAVA_OPTIONS=$(java_options "${extra[*]-}" | tr '\n' ' ')
     NIGHTLY_PY_FILES=${shipped[1]:-}
     export NIGHTLY_JAVA_OPTIONS NIGHTLY_PY_FILES PYSPARK_SUBMIT_ARGS="${conf[*]@Q} pyspark-shell"
-    [[ $program != score ]] || ahead=("$here/jobs/ahead.py")
-    exec "$PYSPARK_PYTHON" "${ahead[@]+"${ahead[@]}"}" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
+    exec "$PYSPARK_PYTHON" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
   fi
   exec "$spark_submit" "${conf[@]+"${conf[@]}"}" "$here/jobs/$program.py" "${args[@]+"${args[@]}"}"
 }

@@ -1,7 +1,4 @@
-"""PROGRAM: the command lines of `score` and `train`, apart from them, as they are read without PySpark too.
-
-That of `score` before PySpark is loaded (docs/decisions/0017), and both by the launcher, which has none.
-"""
+"""PROGRAM: the command lines of `score` and `train`, apart from them, as the launcher reads them too, which has no PySpark."""
 
 from collections.abc import Sequence
 from datetime import date

@@ -16,7 +16,6 @@ from typing import Any, NoReturn, Optional
 
 import click
 
-from jobs import jvm
 from jobs.errors import InputRefusedError, JobError, UsageError
 from jobs.handoff import outcome
 from jobs.handoff.storage import storage_for
@@ -67,18 +66,8 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     _exit(*ended(whole))
 
 
-def end_at_once(number: int, _: Optional[FrameType]) -> None:
-    """Signal handler for while modules load: nothing is to be cleaned up yet but a JVM.
-
-    An exception might be lost there: NumPy makes one that comes while its C code imports an ImportError, which is how
-    PySpark finds out whether there is a NumPy.
-    """
-
-    _exit(*ended(lambda: _interrupt(number, None)))
-
-
 def whole_import(module: str) -> None:
-    """Import `module` before a signal is heeded: SciPy too, as pyspark.ml looks for it, would take an exception for its lack."""
+    """Import `module` before a signal is heeded: SciPy, as pyspark.ml looks for it, would take an exception for its lack."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTED)
     try:
         importlib.import_module(module)
@@ -95,7 +84,6 @@ def _exit(code: int, summary: Mapping[str, Any]) -> NoReturn:
     except Exception as error:  # the same
         print(f"warning: the summary could not be written to stdout: {first_line(error)}", file=sys.stderr)
     sys.stderr.flush()
-    jvm.given_up()
     # not sys.exit: py4j's threads may wait for a JVM that a signal has already ended
     os._exit(code)
 

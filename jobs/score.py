@@ -1,6 +1,6 @@
 """PROGRAM: score files with a saved pipeline and publish one CSV of actions, whole or not at all."""
 
-import jobs.needs  # noqa: F401 - before all that it looks for
+import jobs.early  # noqa: F401 - before all that takes its time to load
 
 # isort: split
 import sys

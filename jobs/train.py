@@ -1,6 +1,6 @@
 """PROGRAM: the worked example: fit a regression on a CSV, save it, and keep what its data looked like."""
 
-import jobs.needs  # noqa: F401 - before all that it looks for
+import jobs.early  # noqa: F401 - before all that takes its time to load
 
 # isort: split
 import json

@@ -16,7 +16,6 @@ from typing import Any
 import pyspark
 import pytest
 
-from jobs import ahead
 from tests.emr.cloud.machines import java
 from tests.support import models
 from tests.support.runs import (
@@ -157,7 +156,7 @@ def test_a_jvm_that_does_not_start_is_told_in_one_line(plain: Score, tmp_path: P
     [("0", False, 0), ("some", False, 2), ("0", True, 130)],
     ids=["published", "ended-before-spark", "ctrl-c-while-it-starts"],
 )
-def test_of_the_jvm_begun_ahead_nothing_is_left(
+def test_of_the_jvm_nothing_is_left(
     plain: Score, tmp_path: Path, max_rejects: str, interrupted: bool, code: int
 ) -> None:
     (tmp_path / "in.csv").write_text(FIVE)
@@ -201,19 +200,6 @@ def test_a_run_that_nobody_hears_publishes_and_leaves_no_process(plain: Score, t
             os.killpg(process.pid, signal.SIGKILL)
     assert len(list(tmp_path.glob("out/*/actions.csv"))) == 1
     assert sorted(path.name for path in (tmp_path / "out").iterdir())[1:] == ["latest.json"]
-
-
-def test_what_is_known_ahead_of_the_input_is_its_size(tmp_path: Path) -> None:
-    for name, size in {"a-2026-11-22.csv": 30, "b-2026-11-22.csv": 12, "c-2026-11-21.csv": 5}.items():
-        (tmp_path / name).write_bytes(b"x" * size)
-    files, config = f"{tmp_path}/*-{{run_date}}.csv", tmp_path / "night.json"
-    dated = ["--run-date", "2026-11-22", "--input", files]
-    assert ahead.size_of(dated) == 42
-    assert ahead.size_of([*dated, "--input", f"file://{tmp_path}/c-2026-11-21.csv"]) == 47
-    assert ahead.size_of([*dated, "--input", "s3://bucket/in"]) is None
-    config.write_text(json.dumps({"input": files, "run_date": "2026-11-21"}))
-    assert ahead.size_of(["--config", str(config)]) == 5
-    assert ahead.size_of([f"--config={config}", "--run-date=2026-11-22"]) == 42
 
 
 def test_a_recording_of_the_jvm_may_be_asked_for(plain: Score, tmp_path: Path) -> None:

@@ -15,16 +15,16 @@ LOST = "try:\n signal.raise_signal({number})\nexcept BaseException: pass"
 
 # what NumPy, SciPy and a finalizer do with an exception that comes while they are at work
 @pytest.mark.parametrize(
-    ("by", "program"),
+    ("name", "program"),
     [
-        (["-m", "jobs.ahead"], f"{LOST}\nprint('went on')"),
+        ("click", f"{LOST}\nprint('went on')"),
         (
-            [],
+            "program",
             "from jobs import program\ndef work():\n program.whole_import('library')\n time.sleep(20)\n"
             " return {{'went': 'on'}}\nprogram.run(work)",
         ),
         (
-            [],
+            "program",
             "from jobs import program\nclass Ending:\n def __del__(self): signal.raise_signal({number})\n"
             "def work():\n Ending()\n time.sleep(20)\n return {{'went': 'on'}}\nprogram.run(work)",
         ),
@@ -33,12 +33,13 @@ LOST = "try:\n signal.raise_signal({number})\nexcept BaseException: pass"
 )
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_is_not_lost_where_exceptions_are(
-    tmp_path: Path, by: list[str], program: str, number: int, code: int
+    tmp_path: Path, name: str, program: str, number: int, code: int
 ) -> None:
-    for name, text in (("program", program), ("library", LOST)):
-        (tmp_path / f"{name}.py").write_text(f"import signal, time\n{text.format(number=int(number))}")
-    command = [sys.executable, *by, str(tmp_path / "program.py")]
-    env = {**os.environ, "PYTHONPATH": str(REPO)}
+    for module, text in ((name, program), ("library", LOST)):
+        (tmp_path / f"{module}.py").write_text(f"import signal, time\n{text.format(number=int(number))}")
+    # a program of ours imports click
+    command = [sys.executable, str(REPO / "jobs/score.py" if name == "click" else tmp_path / "program.py")]
+    env = {**os.environ, "PYTHONPATH": f"{tmp_path}:{REPO}"}
     ended = run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
     assert ended.returncode == code, ended.stderr
     assert ended.stderr == "error: interrupted; nothing was published\n"

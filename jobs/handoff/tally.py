@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
+
 
 @dataclass(frozen=True)
 class Assembled:
@@ -46,6 +48,4 @@ class Tally:
 
 def _line_feeds(chunk: bytes) -> int:
     """How many there are, in a third of the time that `bytes.count` takes, which searches anew for each."""
-    import numpy as np  # loaded for PySpark by now; the JVM begins before it (docs/decisions/0017)
-
     return int(np.count_nonzero(np.frombuffer(chunk, np.uint8) == ord("\n")))

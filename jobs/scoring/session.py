@@ -98,7 +98,7 @@ def start(
     }
     if schemes & {"s3", "s3a"}:
         settings.update(_s3_settings())
-    process = jvm.reached(size if unpacked is None else unpacked, settings)
+    process = jvm.started(size if unpacked is None else unpacked, settings)
     builder: Any = SparkSession.builder.appName(app_name)
     for name, value in settings.items():
         builder = builder.config(name, value)
