@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FILES = 8
@@ -33,58 +34,43 @@ POLICY = {
 }
 
 
-def generate(
-    folder: Path,
-    rows: int,
-    *,
-    quoted: bool = False,
-    bad_share: float = 0.0,
-    shuffled: bool = False,
-    repeated: bool = False,
-    texts: bool = False,
-    more: int = 0,
-    kinds: bool = False,
-    missing_share: float = 0.0,
-) -> Path:
+@dataclass(frozen=True)
+class Kind:
+    """In what the records differ from the plain ones."""
+
+    quoted: bool = False  # every text stands in quotes
+    bad_share: float = 0.0  # of the rows, with a text in the place of a number
+    shuffled: bool = False  # keys in no order; powers of ten and what else has no factor `STRIDE` go with that
+    repeated: bool = False  # the first record comes again as the last
+    texts: bool = False  # the key is a text that goes up by a number, as the other does
+    more: int = 0  # columns of numbers, of some 6 bytes each
+    kinds: bool = False  # columns of other types
+    missing_share: float = 0.0  # of those columns' cells, empty
+
+    @property
+    def name(self) -> str:
+        """All that is not as in the plain ones; empty for those."""
+        return "".join(f"-{name}-{value}" for name, value in asdict(self).items() if value)
+
+
+def generate(folder: Path, rows: int, kind: Kind = Kind()) -> Path:
     """`rows` records in `FILES` files below `folder`, once; about 37 bytes each. Returns the folder of the CSV files.
 
-    Those with `more` numbers, of some 6 bytes each, have all of their columns checked. Beside the folder lies `schema_of` it.
-    Keys ascend from file to file, or `shuffled` stand in no order; powers of ten and what else has no factor `STRIDE` go with that.
-    With `repeated` the first record comes again as the last. With `texts` the key is a text that goes up by a number, as the other does.
-    With `kinds` there are columns of other types, of whose cells `missing_share` are empty.
+    Beside it lies `schema_of` it, by which all columns are checked. Keys ascend from file to file.
     """
-    name = (
-        f"{rows}"
-        + ("-quoted" if quoted else "")
-        + (f"-bad{bad_share}" if bad_share else "")
-        + ("-shuffled" if shuffled else "")
-        + ("-repeated" if repeated else "")
-        + ("-texts" if texts else "")
-        + (f"-{more}more" if more else "")
-        + (f"-kinds{missing_share}" if kinds else "")
-    )
-    added = [{"name": f"more_{number}", "type": "number"} for number in range(more)] + (KINDS if kinds else [])
-    target, names = folder / name, [field["name"] for field in added]
+    target = folder / f"{rows}{kind.name}"
+    added = [{"name": f"more_{number}", "type": "number"} for number in range(kind.more)] + KINDS * kind.kinds
     if not (target / "_complete").exists():
         target.mkdir(parents=True, exist_ok=True)
         for number in range(FILES):
-            keys = range(rows * number // FILES, rows * (number + 1) // FILES)
-            _write(
-                target / f"part-{number}.csv",
-                keys,
-                STRIDE if shuffled else 1,
-                rows,
-                quoted,
-                bad_share,
-                names,
-                missing_share,
-            )
-        if repeated:
+            numbers = range(rows * number // FILES, rows * (number + 1) // FILES)
+            _write(target / f"part-{number}.csv", numbers, rows, kind, [field["name"] for field in added])
+        if kind.repeated:
             with (target / "part-0.csv").open() as first, (target / f"part-{FILES - 1}.csv").open("a") as last:
                 last.write(first.readlines(1000)[1])
         (target / "_complete").touch()
-    checked = [{"name": "name"}, *added] if added or texts else []
-    key = {"primaryKey": "name"} if texts else {}
+    checked = [{"name": "name"}, *added] if added or kind.texts else []
+    key = {"primaryKey": "name"} if kind.texts else {}
     schema_of(target).write_text(json.dumps({**SCHEMA, "fields": [*SCHEMA["fields"], *checked], **key}))
     (folder / "policy.json").write_text(json.dumps(POLICY))
     return target
@@ -95,28 +81,18 @@ def schema_of(source: Path) -> Path:
     return source.with_name(f"{source.name}.schema.json")
 
 
-def _write(
-    path: Path,
-    numbers: range,
-    stride: int,
-    rows: int,
-    quoted: bool,
-    bad_share: float,
-    names: list[str],
-    missing_share: float,
-) -> None:
+def _write(path: Path, numbers: range, rows: int, kind: Kind, names: list[str]) -> None:
     random.seed(numbers.start)
     uniform = random.random
     drawn = [DRAWN.get(name, ("{:.2f}", 0, 100)) for name in names]
     with path.open("w") as file:
         file.write(",".join(["ID,crim,zn,indus,name", *names]) + "\n")
         for number in numbers:
-            key = number * stride % rows
-            crim = "n/a" if bad_share and uniform() < bad_share else f"{uniform() * 90:.5f}"
-            place = f'"name {key}"' if quoted else f"name {key}"
+            key = number * STRIDE % rows if kind.shuffled else number
+            crim = "n/a" if kind.bad_share and uniform() < kind.bad_share else f"{uniform() * 90:.5f}"
+            place = f'"name {key}"' if kind.quoted else f"name {key}"
             cells = [f"{key},{crim},{uniform() * 100:.1f},{uniform() * 27:.2f},{place}"]
             for text, least, span in drawn:
-                cells.append(
-                    "" if missing_share and uniform() < missing_share else text.format(least + uniform() * span)
-                )
+                empty = kind.missing_share and uniform() < kind.missing_share
+                cells.append("" if empty else text.format(least + uniform() * span))
             file.write(",".join(cells) + "\n")

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Optional
 
@@ -29,32 +29,13 @@ class Program:
     name: str = "score"
     rows: int = 0  # 0: as many as the bench is asked for, divided by `parts`
     parts: int = 1
-    quoted: bool = False
-    bad_share: float = 0.0
-    shuffled: bool = False
-    repeated: bool = False
-    texts: bool = False
-    more: int = 0  # columns of numbers besides the five
-    kinds: bool = False  # columns of other types, of whose cells a share is empty
-    missing_share: float = 0.0
+    kind: data.Kind = data.Kind()  # noqa: RUF009 - it never changes
     model: str = ""  # the contender that fits it; empty: the example's
     one_core: bool = False
 
     def command(self, rows: int, work: Path) -> list[str]:
         """Its command line over `rows` rows, with data and models below `work` made where they are not yet."""
-        size = self.rows or rows // self.parts
-        source = data.generate(
-            work,
-            size,
-            quoted=self.quoted,
-            bad_share=self.bad_share,
-            shuffled=self.shuffled,
-            repeated=self.repeated,
-            texts=self.texts,
-            more=self.more,
-            kinds=self.kinds,
-            missing_share=self.missing_share,
-        )
+        source = data.generate(work, self.rows or rows // self.parts, self.kind)
         model = fitted(self.model, work) if self.model else MODEL
         target = work / "out"
         shutil.rmtree(target, ignore_errors=True)
@@ -78,6 +59,7 @@ READ_LIKE_THIS = """\
 Seconds, left / right of what is compared; the ratio is of their medians. An aim was set beforehand: where the ratio is on the wrong side
 of it, it was missed. What is "shown" has none."""
 SCORE = Program()
+OTHER_TYPES = data.Kind(kinds=True)
 PAIRS = {
     "copy": Pair("ours / Spark copying two columns CSV to CSV, no model", SCORE, Program("copy"), "≤ 1.0"),
     "script": Pair("ours / the twenty-line script", SCORE, Program("script"), "≤ 0.35"),
@@ -88,23 +70,29 @@ PAIRS = {
     "polars": Pair("ours / polars", SCORE, Program("polars")),
     "duckdb": Pair("ours / DuckDB", SCORE, Program("duckdb")),
     "small": Pair(f"ours / the script, {SMALL} rows", Program(rows=SMALL), Program("script", rows=SMALL), "≤ 0.6"),
-    "quoted": Pair("ours, every text quoted / not quoted", Program(quoted=True), SCORE, "≤ 1.5"),
-    "rejects": Pair("ours, 1% of the rows rejected / none", Program(bad_share=0.01), SCORE, "≤ 1.3"),
-    "unordered": Pair("ours, keys in no order / ascending", Program(shuffled=True), SCORE),
-    "texts": Pair("ours, keys of texts that count / of whole numbers", Program(texts=True), SCORE),
-    "repeated": Pair("ours, one key twice / none", Program(repeated=True), SCORE),
-    "wide": Pair("ours / Spark copying two columns, of 14", Program(more=9), Program("copy", more=9)),
+    "quoted": Pair("ours, every text quoted / not quoted", Program(kind=data.Kind(quoted=True)), SCORE, "≤ 1.5"),
+    "rejects": Pair("ours, 1% of the rows rejected / none", Program(kind=data.Kind(bad_share=0.01)), SCORE, "≤ 1.3"),
+    "unordered": Pair("ours, keys in no order / ascending", Program(kind=data.Kind(shuffled=True)), SCORE),
+    "texts": Pair("ours, keys of texts that count / of whole numbers", Program(kind=data.Kind(texts=True)), SCORE),
+    "repeated": Pair("ours, one key twice / none", Program(kind=data.Kind(repeated=True)), SCORE),
+    "wide": Pair(
+        "ours / Spark copying two columns, of 14",
+        Program(kind=data.Kind(more=9)),
+        Program("copy", kind=data.Kind(more=9)),
+    ),
     "kinds": Pair(
         "ours, with an integer, a decimal, a date and a time / Spark copying two columns",
-        Program(kinds=True),
-        Program("copy", kinds=True),
+        Program(kind=OTHER_TYPES),
+        Program("copy", kind=OTHER_TYPES),
     ),
     "missing": Pair(
         "ours, half of the cells of those four empty / none",
-        Program(kinds=True, missing_share=0.5),
-        Program(kinds=True),
+        Program(kind=replace(OTHER_TYPES, missing_share=0.5)),
+        Program(kind=OTHER_TYPES),
     ),
-    "columns": Pair(f"ours, {SMALL} rows of 30 columns / of 5", Program(rows=SMALL, more=25), Program(rows=SMALL)),
+    "columns": Pair(
+        f"ours, {SMALL} rows of 30 columns / of 5", Program(rows=SMALL, kind=data.Kind(more=25)), Program(rows=SMALL)
+    ),
     "left-out": Pair(
         "ours, 1% of the rows left out by the model / none",
         Program(model="fit_left_out"),
