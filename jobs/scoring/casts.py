@@ -6,7 +6,7 @@ from typing import Optional
 from pyspark.sql import Column
 
 from jobs.contract.table_schema import Field, TableSchema
-from jobs.scoring import commas, edges, sql
+from jobs.scoring import edges, sql
 from jobs.scoring.calls import Calls
 from jobs.scoring.chain import Chain
 
@@ -26,16 +26,12 @@ TRUE, FALSE = "('true', 'True', 'TRUE', '1')", "('false', 'False', 'FALSE', '0')
 
 def typed_beside_raw(rows: Chain, schema: TableSchema, fields: Sequence[Field]) -> Chain:
     """`rows` with typed values of `fields`, and beside them the raw cells: so a missing cell can be told from one that did not parse."""
-    calls, numbers = rows.calls, commas.numbers(rows)
-    slow = [field for field in fields if commas.NUMBER + field.name not in numbers]
-    quick = {QUICK + field.name: _quick(calls, field) for field in slow if field.type in QUICKLY}
+    quick = {QUICK + field.name: _quick(rows.calls, field) for field in fields if field.type in QUICKLY}
     rows = rows.also(quick) if quick else rows
     columns = dict[str, str]()
     for field in fields:
-        known = {"quick": sql.name(QUICK + field.name)}
-        if field not in slow:
-            known = {"quick": "false", "number": sql.name(commas.NUMBER + field.name)}
-        columns |= {field.name: typed(field, schema, **known), RAW + field.name: sql.name(field.name)}
+        value = typed(field, schema, sql.name(QUICK + field.name))
+        columns |= {field.name: value, RAW + field.name: sql.name(field.name)}
     return rows.also(columns)
 
 
@@ -67,11 +63,11 @@ def misread(field: Field) -> str:
     return f"{value} IS NULL"
 
 
-def typed(field: Field, schema: TableSchema, number: Optional[str] = None, quick: Optional[str] = None) -> str:
+def typed(field: Field, schema: TableSchema, quick: Optional[str] = None) -> str:
     """SQL: the cell as its type, null where it is missing or does not read as such.
 
-    `number` is SQL for the same where the cell has been read already, and null where it has not. `quick` is SQL that is true where a
-    cell that a cast takes is known to be of the type's pattern; without it, only those of decimals are held against that.
+    `quick` is SQL that is true where a cell that a cast takes is known to be of the type's pattern; without it, only those of decimals
+    are held against that.
     """
     cell = sql.name(field.name)
     if field.type == "string":
@@ -86,8 +82,6 @@ def typed(field: Field, schema: TableSchema, number: Optional[str] = None, quick
             fits = f"{quick or 'true'} OR {fits}"
         # before the cast, which throws where it finds no number: that takes ten times as long
         value = f"CASE WHEN {fits} THEN CAST({cell} AS {field.spark_type}) END"
-        if number:
-            value = f"coalesce({number}, {value})"
     # the empty cell parses to null by itself; any other missing value might be a fine number, as -999 is
     if field.type == "string" or set(schema.missing_values) - {""}:
         return f"CASE WHEN {missing(cell, schema)} THEN NULL ELSE {value} END"

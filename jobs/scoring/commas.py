@@ -7,13 +7,12 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field
-from jobs.scoring import edges, methods, records, sql
+from jobs.scoring import methods, records, sql
 from jobs.scoring.calls import UTF8, Calls
 from jobs.scoring.chain import Chain
 
 QUOTE, QUOTE_BYTE = '"', "34Y"
 ARRAYS = "org.apache.commons.lang3.ArrayUtils"
-TO_DOUBLE = "org.apache.hadoop.hive.serde2.lazy.fast.StringToDouble"
 # each comma is a step of its own in the plan, and some 80 bytes of a method
 MOST_CELLS = 30
 # as many are planned together
@@ -25,7 +24,6 @@ NUL, NO_CHARACTER = "'\\0'", "'\\uFFFD'"
 FOUND = ("line_bytes", "whole", "joined", "separator")
 # SQL of what it gives: whether the quotes account for every character of the line
 CLOSED = f"(NOT tangled OR replace(joined, {NUL}, ',') = whole)"
-NUMBER = "_na_number "
 
 
 def looked_for(width: int) -> Iterator[methods.Step]:
@@ -72,7 +70,7 @@ def too_many(width: int) -> str:
 
 
 def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fine: str, as_text: bool) -> Chain:
-    """`found` with a column `cell` for each place and field, empty but where the line is `fine` (SQL), and with their numbers.
+    """`found` with a column `cell` for each place and field, empty but where the line is `fine` (SQL).
 
     With `as_text` the cells of all types are looked at as those of texts are, which takes longer.
     After that no cell before the last of these can be had. Never to be cut out of any other line: a piece might reach beyond its memory.
@@ -88,8 +86,6 @@ def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fin
             for at, field in columns
         }
     )
-    if calls.known(TO_DOUBLE):  # Hive's, which a Spark may be built without
-        found = found.also(_numbers(calls, width, columns))
     last = columns[-1][0]
     return found.without([*(_start(at) for at in range(1, last + 1)), *(_quotes(at) for at, _ in columns)])
 
@@ -97,26 +93,6 @@ def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fin
 def cell(at: int) -> str:
     """The column of the cell at `at`."""
     return f"cell_{at}"
-
-
-def numbers(found: Chain) -> dict[str, str]:
-    """The columns of numbers that there are beside `cells`, and SQL for each."""
-    return {name: sql.name(name) for name in found.columns if name.startswith(NUMBER)}
-
-
-def _numbers(calls: Calls, width: int, columns: Sequence[tuple[int, Field]]) -> dict[str, Column]:
-    """The cells of doubles that are digits, with a sign or a point at most, as numbers: columns `NUMBER` and the field's name.
-
-    Others, as those with an exponent, are null there. What is read so is what Java reads, bit for bit.
-    """
-    numbers = dict[str, Column]()
-    for at, field in columns:
-        if field.type == "number" and field.spark_type == "double":
-            # it must not see anything else: 1-5 would be 1
-            plain = edges.plain(calls, cell(at))
-            number = calls.static_of(TO_DOUBLE, "strtod", "double", "bytes", *_inside(at, width))
-            numbers[NUMBER + field.name] = F.when(plain, calls.column(number))
-    return numbers
 
 
 def _untangled(width: int) -> str:

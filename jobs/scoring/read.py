@@ -92,8 +92,7 @@ def rows(
     """One row a record, header and blank lines included: the schema's columns as strings, `shapes.SHAPE`, and what to `keep`.
 
     That may be `PLACE`, whose `ROW_ID`s are within a file in the order of its records, or of one scan's rows `shapes.LINE`.
-    Of rows of one kind there may be `commas.numbers` besides. Of each scan, one after the other, only those lines or rows are
-    taken that `pick` leaves.
+    Of each scan, one after the other, only those lines or rows are taken that `pick` leaves.
     """
     branches = []
     for layout, lines, stitched in _csv(spark, source, located=keep == PLACE):

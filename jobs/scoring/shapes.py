@@ -41,7 +41,7 @@ def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str
 
 
 def _steps(layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> Iterator[methods.Step]:
-    """From lines to the same, by the places of the commas, with their numbers besides; cells of what is no proper record are empty."""
+    """From lines to the same, by the places of the commas; cells of what is no proper record are empty."""
     wide = layout.width > methods.COLUMNS
     yield from commas.looked_for(layout.width)
     if wide:
@@ -59,7 +59,7 @@ def _steps(layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> Iterat
         if wide:
             yield methods.on_a_frame(partial(methods.parted, column=SHAPE, other="0"))
     named = {name: commas.cell(at) for at, name in zip(layout.positions, schema.names)}
-    yield lambda cells: cells.only([], {**named, SHAPE: SHAPE, **_kept(keep), **commas.numbers(cells)})
+    yield lambda cells: cells.only([], {**named, SHAPE: SHAPE, **_kept(keep)})
 
 
 def _kind(layout: Layout) -> str:

@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import REASONS, Field, TableSchema
-from jobs.scoring import casts, commas, methods, read, shapes, sql
+from jobs.scoring import casts, methods, read, shapes, sql
 from jobs.scoring.chain import Chain
 
 VALID = "_na_valid"
@@ -54,7 +54,7 @@ def _steps(groups: Iterable[Sequence[Field]], schema: TableSchema, required: fro
 
 
 def _looked_at(records: Chain, schema: TableSchema, fields: Sequence[Field], fine: str) -> Chain:
-    own = {kept + field.name for field in fields for kept in (casts.RAW, casts.QUICK, commas.NUMBER)}
+    own = {kept + field.name for field in fields for kept in (casts.RAW, casts.QUICK)}
     return casts.typed_beside_raw(records, schema, fields).also({VALID: fine}).without(own)
 
 
