@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from typing import Any
 
 import boto3
@@ -17,12 +18,18 @@ class Clients:
     """One session and its clients."""
 
     def __init__(self, *, region: str | None = None, profile: str | None = None) -> None:
-        self._session = boto3.Session(region_name=region, profile_name=profile)
+        # botocore reads AWS_DEFAULT_REGION alone, and the job AWS_REGION first
+        self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None, profile_name=profile)
 
     @property
     def events(self) -> Any:
         """botocore's hooks, set before the first client is made; the tests record every call through them."""
         return self._session.events
+
+    @property
+    def region(self) -> str:
+        """The region the clients call; "" where none is set, and then no client can be made."""
+        return self._session.region_name or ""
 
     @functools.cached_property
     def s3(self) -> Any:

@@ -34,7 +34,7 @@ class Prepared:
         """Sends what is not there yet; the number of objects sent."""
         return sum(store.upload_once(uri, artefact.body) for uri, artefact in sorted(self.uploads.items()))
 
-    def job(self, attempt: Record, *, records: Records) -> Job:
+    def job(self, attempt: Record, *, records: Records, region: str) -> Job:
         """The job of one attempt: its name, and where it must say how it ended."""
         arguments = self.arguments
         if commands.PROGRAMS[self.command.program].writes_status:
@@ -49,6 +49,7 @@ class Prepared:
             release=self.release,
             spark=self.command.spark,
             timeout_minutes=attempt.timeout_minutes,
+            region=region,
             tags={NAME: attempt.key},
         )
 

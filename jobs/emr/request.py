@@ -40,6 +40,7 @@ class Job:
     release: Release
     spark: tuple[str, ...] = ()
     timeout_minutes: int | None = None
+    region: str = ""  # the launcher's own
     tags: dict[str, str] = field(default_factory=dict)
 
 
@@ -108,6 +109,9 @@ def spark_settings(job: Job, *, driver_env: str) -> list[str]:
         f"{driver_env}PYTHONPATH": path,
         "spark.executorEnv.PYTHONPATH": path,
     }
+    if job.region:
+        # a container of YARN has none, and the job would ask S3 of us-east-1, which other partitions do not know
+        settings[f"{driver_env}AWS_REGION"] = settings["spark.executorEnv.AWS_REGION"] = job.region
     if job.release.python_command:
         settings[f"{driver_env}PYSPARK_PYTHON"] = job.release.python_command
         settings["spark.executorEnv.PYSPARK_PYTHON"] = job.release.python_command

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from jobs.emr.command import Command
-    from jobs.emr.request import Target
+    from jobs.emr.request import Call, Target
 
 
 @dataclass(frozen=True)
@@ -135,10 +135,14 @@ def chosen_target(options: Options) -> tuple[str, dict[str, Any]]:
 
 def sender(session: Session, prepared: prepare.Prepared) -> Sender:
     records = session.records(prepared.key)
+
+    def call_for(record: Record, target: Target) -> Call:
+        return target.submission(prepared.job(record, records=records, region=session.clients.region))
+
     return Sender(
         records=records,
         target_of=session.target_of,
-        call_for=lambda record, target: target.submission(prepared.job(record, records=records)),
+        call_for=call_for,
         say=session.say,
         patience=Patience(look_seconds=min(5, session.options.poll_seconds)),
     )

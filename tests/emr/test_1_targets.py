@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +66,43 @@ def test_the_plan_is_exactly_what_run_sends(desk: Desk, target: str) -> None:
     [call] = json.loads(planned.stdout)
     assert call["operation"] == SUBMISSIONS[target]
     assert desk.cloud.sent(SUBMISSIONS[target]) == [call["parameters"]]
+
+
+DRIVER_ENV = {
+    "step": "spark.yarn.appMasterEnv.",
+    "cluster": "spark.yarn.appMasterEnv.",
+    "serverless": "spark.emr-serverless.driverEnv.",
+    "eks": "spark.kubernetes.driverEnv.",
+}
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+@pytest.mark.parametrize(
+    ("environment", "options", "region"),
+    [
+        pytest.param({"AWS_REGION": "eu-west-1"}, [], "eu-west-1", id="AWS_REGION"),
+        pytest.param({"AWS_DEFAULT_REGION": "eu-west-1"}, [], "eu-west-1", id="AWS_DEFAULT_REGION"),
+        pytest.param({"AWS_REGION": "a-1", "AWS_DEFAULT_REGION": "b-1"}, [], "a-1", id="both, as the job takes them"),
+        pytest.param({"AWS_REGION": "a-1"}, ["--region", "cn-north-1"], "cn-north-1", id="the option wins"),
+    ],
+)
+def test_the_job_is_told_the_region_that_the_launcher_calls(
+    desk: Desk,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str,
+    environment: dict[str, str],
+    options: list[str],
+    region: str,
+) -> None:
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    planned = desk.emr("plan", *TARGETS[target], *options, "--", *SCORE)
+    assert planned.exit_code == 0, planned.stderr
+    words = re.split(r'[\s",]+', planned.stdout)
+    assert f"{DRIVER_ENV[target]}AWS_REGION={region}" in words
+    assert f"spark.executorEnv.AWS_REGION={region}" in words
+    assert {request.region for request in desk.cloud.requests} <= {region}
 
 
 def test_a_step_runs_in_cluster_mode_and_only_once() -> None:

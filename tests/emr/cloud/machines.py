@@ -67,7 +67,8 @@ def s3_settings(s3: S3) -> dict[str, str]:
 
 
 def role_environment(s3: S3) -> dict[str, str]:
-    return {**SECRETS, "AWS_ENDPOINT_URL": s3.url, "AWS_DEFAULT_REGION": "us-east-1", "AWS_REGION": "us-east-1"}
+    """No region: the containers of a real YARN have none."""
+    return {**SECRETS, "AWS_ENDPOINT_URL": s3.url}
 
 
 def machine_environment(s3: S3, conf: Path) -> dict[str, str]:

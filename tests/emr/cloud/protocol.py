@@ -39,6 +39,7 @@ class Request:
     service: str
     operation: str
     parameters: dict[str, Any]
+    region: str = ""  # that it was signed for
 
 
 @functools.cache
@@ -85,11 +86,11 @@ def _limits(value: Any, shape: Shape, name: str) -> list[str]:
 
 def read(method: str, target: str, headers: Any, body: bytes) -> Request:
     """The request, by its X-Amz-Target header or its path; Refused when the model does not allow it."""
+    signed = re.search(r"/([^/]+)/([a-z-]+)/aws4_request", headers.get("Authorization", ""))
+    region, name = (signed[1], signed[2]) if signed else ("", "")
     if "X-Amz-Target" in headers:
         operation = model("emr").operation_model(headers["X-Amz-Target"].split(".")[1])
-        return _checked("emr", operation, json.loads(body or b"{}"))
-    service = re.search(r"/([a-z-]+)/aws4_request", headers.get("Authorization", ""))
-    name = service[1] if service else ""
+        return _checked("emr", operation, json.loads(body or b"{}"), region)
     url = urlsplit(target)
     for candidate in model(name).operation_names:
         operation = model(name).operation_model(candidate)
@@ -98,7 +99,7 @@ def read(method: str, target: str, headers: Any, body: bytes) -> Request:
         if match and operation.http["method"] == method:
             parameters = json.loads(body) if body else {}
             parameters |= _from_url(operation, match.groupdict(), parse_qs(url.query))
-            return _checked(name, operation, parameters)
+            return _checked(name, operation, parameters, region)
     raise Refused("UnknownOperationException", f"{method} {target} is no operation of {name}", status=404)
 
 
@@ -114,11 +115,11 @@ def _from_url(operation: OperationModel, path: dict[str, str], query: dict[str, 
     return found
 
 
-def _checked(service: str, operation: OperationModel, parameters: dict[str, Any]) -> Request:
+def _checked(service: str, operation: OperationModel, parameters: dict[str, Any], region: str) -> Request:
     wrong = problems(parameters, operation.input_shape) if operation.input_shape else []
     if wrong:
         raise Refused("ValidationException", "; ".join(wrong))
-    return Request(service, operation.name, parameters)
+    return Request(service, operation.name, parameters, region)
 
 
 def answer(request: Request, value: dict[str, Any]) -> bytes:
