@@ -93,7 +93,7 @@ def parse(words: Sequence[str], *, read: Reader, today: str) -> Command:
         raise UsageError(f"after -- comes a command of submit.sh ({' or '.join(PROGRAMS)}), not {list(words[:1])}")
     rest, apart = _parted(words[1:])
     spark = [word for text in apart["--spark"] for word in _settings(text)]
-    shipped = [_here(file) or file for text in apart["--py-files"][-1:] for file in text.split(",") if file]
+    shipped = [_here(file) or file for text in apart["--py-files"] for file in text.split(",") if file]
     _check_secrets([*rest, *shipped], spark)
     options = read(words[0], rest)
     _check_secrets([value or "" for _, value in options])  # those of a configuration file

@@ -125,6 +125,9 @@ def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk
         pytest.param([*SCORE, "stray"], r"extra argument \(stray\); see \./submit\.sh score --help$", id="stray word"),
         pytest.param(["score", "--output"], "'--output' requires an argument", id="no value"),
         pytest.param([*SCORE, "--py-files", "a.py"], "no file a.py", id="an absent module"),
+        pytest.param(
+            [*SCORE, "--py-files", "a.py", "--py-files", "b.py"], "no file a.py", id="the first of two modules"
+        ),
         pytest.param([*SCORE, "--py-files", "hdfs:///a.py"], "copy it to s3://", id="a module elsewhere"),
         pytest.param([*SCORE, "--spark", "--py-files a.py"], "give --py-files outside it", id="modules for Spark"),
         pytest.param(
@@ -304,14 +307,15 @@ def test_extra_packages_are_sent_with_the_job(desk: Desk, tmp_path: Path) -> Non
 
 def test_modules_of_the_models_own_stages_travel_beside_the_jobs_code(desk: Desk, tmp_path: Path) -> None:
     (tmp_path / "stages.py").write_text("ANSWER = 42\n")
-    words = [*SCORE, "--py-files", "absent.py", "--py-files", f"file://{tmp_path}/stages.py,s3://data/more.zip"]
+    (tmp_path / "first.py").touch()
+    words = [*SCORE, "--py-files", "first.py", f"--py-files=file://{tmp_path}/stages.py,s3://data/more.zip"]
     first = desk.run("serverless", command=words)
     assert first.exit_code == 0
     [sent] = desk.cloud.sent("StartJobRun")
     settings = sent["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"].split()
     [shipped] = [word.partition("=")[2].split(",") for word in settings if word.startswith("spark.submit.pyFiles=")]
-    assert [uri.rpartition("/")[2] for uri in shipped] == ["nightly-actions.zip", "stages.py", "more.zip"]
-    assert desk.s3.text(*shipped[1].removeprefix("s3://").split("/", 1)) == "ANSWER = 42\n"
+    assert [uri.rpartition("/")[2] for uri in shipped] == ["nightly-actions.zip", "first.py", "stages.py", "more.zip"]
+    assert desk.s3.text(*shipped[2].removeprefix("s3://").split("/", 1)) == "ANSWER = 42\n"
     assert "--py-files" not in sent["jobDriver"]["sparkSubmit"]["entryPointArguments"]
     (tmp_path / "stages.py").write_text("ANSWER = 43\n")
     assert desk.run("serverless", command=words).key != first.key, "another module is another run"
