@@ -116,6 +116,11 @@ def chosen_target(options: Options) -> tuple[str, dict[str, Any]]:
     given = [options.cluster_id, options.cluster_spec, options.application_id, options.virtual_cluster_id]
     if sum(value is not None for value in given) != 1:
         raise UsageError("give exactly one of --cluster-id, --cluster-spec, --application-id, --virtual-cluster-id")
+    if options.timeout is not None and options.detach and options.application_id is None:
+        raise UsageError(
+            "--timeout is kept by this launcher, which --detach ends (of the targets only Serverless keeps it itself); "
+            "leave one of them out"
+        )
     log_uri = options.log_uri or f"{options.staging.rstrip('/')}/logs"
     if options.cluster_id:
         return targets.STEP, {"cluster_id": options.cluster_id}

@@ -234,6 +234,21 @@ def test_a_timeout_is_kept_by_serverless_itself() -> None:
     assert "executionTimeoutMinutes" not in submission("serverless", a_job()).parameters
 
 
+@pytest.mark.parametrize("target", ["step", "cluster", "eks"])
+def test_a_timeout_that_nobody_would_keep_is_refused(desk: Desk, target: str) -> None:
+    said = desk.run(target, "--timeout", "90", "--detach")
+    assert said.exit_code == 2
+    assert said.stderr.startswith("emr: --timeout is kept by this launcher, which --detach ends")
+    assert desk.cloud.requests == []
+    assert desk.s3.puts == []
+
+
+def test_of_a_detached_job_serverless_keeps_the_timeout(desk: Desk) -> None:
+    assert desk.run("serverless", "--timeout", "90", "--detach").exit_code == 0
+    [sent] = desk.cloud.sent("StartJobRun")
+    assert sent["executionTimeoutMinutes"] == 90
+
+
 def test_every_state_the_models_know_has_a_meaning_here() -> None:
     def states(service: str, operation: str, *path: str) -> set[str]:
         shape: Any = protocol.model(service).operation_model(operation).output_shape
