@@ -48,7 +48,20 @@ def read_spec(path: str) -> dict[str, Any]:
             f"--cluster-spec {path} keeps the cluster alive; this cluster is the run's own and ends with it: leave out "
             "KeepJobFlowAliveWhenNoSteps and TerminationProtected, or use --cluster-id for one that stays"
         )
+    if (primaries := _primaries(instances)) > 1:
+        raise UsageError(
+            f"--cluster-spec {path} has {primaries} primary nodes, and EMR protects such a cluster from termination, "
+            "whatever the request says; this one ends with the run: ask for one primary node"
+        )
     return spec
+
+
+def _primaries(instances: dict[str, Any]) -> int:
+    groups = (group for group in instances.get("InstanceGroups", ()) if group["InstanceRole"] == "MASTER")
+    fleets = (fleet for fleet in instances.get("InstanceFleets", ()) if fleet["InstanceFleetType"] == "MASTER")
+    counts: list[int] = [group["InstanceCount"] for group in groups]
+    counts += [fleet.get(f"Target{kind}Capacity", 0) for fleet in fleets for kind in ("OnDemand", "Spot")]
+    return sum(counts)
 
 
 def _check_types(spec: dict[str, Any], path: str) -> None:

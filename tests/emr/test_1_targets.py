@@ -159,8 +159,12 @@ def test_a_cluster_of_its_own_takes_the_settings_file_and_ends_with_the_run() ->
     assert sent["Steps"][0]["ActionOnFailure"] == "TERMINATE_CLUSTER"
 
 
+def primaries(count: int) -> dict[str, Any]:
+    return {"InstanceRole": "MASTER", "InstanceType": "m5.xlarge", "InstanceCount": count}
+
+
 def test_instance_groups_pass_too(tmp_path: Path) -> None:
-    groups = {"InstanceGroups": [{"InstanceRole": "MASTER", "InstanceType": "m5.xlarge", "InstanceCount": 1}]}
+    groups = {"InstanceGroups": [primaries(1), {**primaries(3), "InstanceRole": "CORE"}]}
     path = tmp_path / "cluster.json"
     path.write_text(json.dumps({"ReleaseLabel": "emr-7.10.0", "Instances": groups}))
     settings = cluster.Settings(cluster.read_spec(str(path)), "s3://logs")
@@ -180,6 +184,23 @@ def test_instance_groups_pass_too(tmp_path: Path) -> None:
         ),
         pytest.param(
             {"ReleaseLabel": "emr-7.10.0", "Instances": {"TerminationProtected": True}}, "ends with it", id="protected"
+        ),
+        pytest.param(
+            {"ReleaseLabel": "emr-7.10.0", "Instances": {"InstanceGroups": [primaries(3)]}},
+            "3 primary nodes",
+            id="several primary nodes in a group, which EMR protects by itself",
+        ),
+        pytest.param(
+            {
+                "ReleaseLabel": "emr-7.10.0",
+                "Instances": {
+                    "InstanceFleets": [
+                        {"InstanceFleetType": "MASTER", "TargetOnDemandCapacity": 1, "TargetSpotCapacity": 2}
+                    ]
+                },
+            },
+            "3 primary nodes",
+            id="several primary nodes in a fleet",
         ),
         pytest.param([], "ReleaseLabel", id="not an object"),
         pytest.param(
