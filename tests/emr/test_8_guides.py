@@ -51,6 +51,10 @@ PREFIXES = {
 S3_ACTIONS = {"HeadObject": "GetObject", "ListObjectsV2": "ListBucket"}
 
 
+# checked by AWS beside RunJobFlow, whose parameter stands before it; no call of their own
+ASKS = {"Tags": "elasticmapreduce:AddTags", "AutoTerminationPolicy": "elasticmapreduce:PutAutoTerminationPolicy"}
+
+
 def statements(name: str) -> list[dict[str, Any]]:
     text = (IAM / f"{name}.json").read_text()
     for placeholder, value in PLACES.items():
@@ -143,9 +147,15 @@ def test_the_policy_allows_every_call_the_launcher_makes(
     assert made == {}, "calls that docs/iam does not allow"
     used = {f"{PREFIXES[service]}:{S3_ACTIONS.get(operation, operation)}" for service, operation, _ in calls}
     granted = {str(action) for statement in policy for action in statement["Action"]}
-    # these are checked by AWS beside a call, and are no call of their own
-    beside = {"iam:PassRole", "elasticmapreduce:AddTags", "emr-serverless:TagResource", "emr-containers:TagResource"}
+    beside = {"iam:PassRole", "emr-serverless:TagResource", "emr-containers:TagResource", *ASKS.values()}
     assert granted - beside == used, "no right that is not used"
+
+
+def test_the_policy_allows_what_the_guides_cluster_asks_for_beside() -> None:
+    [example] = re.findall(r"```json\n(.*?)```", GUIDE.read_text(), flags=re.DOTALL)
+    for name, action in ASKS.items():
+        assert name in json.loads(example)
+        assert allowed(statements("launcher-cluster"), "emr", action.partition(":")[2], {"JobFlowId": "j-OWN"}), name
 
 
 @pytest.mark.parametrize("path", sorted(IAM.glob("*.json")), ids=lambda path: path.stem)
