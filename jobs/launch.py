@@ -128,9 +128,9 @@ def run(words: tuple[str, ...], **given: Any) -> None:
         say(f"run key {prepared.key} ({first.place}, {first.release})")
         sent = prepared.upload(session.store)
         say(f"{sent} of {len(prepared.uploads)} files uploaded; the others were there")
-        record = sender(session, prepared).run(first)
+        record = sender(session, prepared, interrupts).run(first)
         with ending(LostContactError):  # the job may run from here on
-            if session.options.detach:
+            if session.options.detach and not interrupts.count:
                 answer(json.dumps({"status": "submitted", "key": record.key, "ids": record.ids}))
             else:
                 follow(session, record, interrupts, cancels=True)
@@ -146,7 +146,7 @@ def plan(words: tuple[str, ...], **given: Any) -> None:
     with ending(SubmissionError):
         session = Session(Options(**given), say=say)
         prepared, first = plan_run(session, checked(words))
-        sending = sender(session, prepared)
+        sending = sender(session, prepared, Interrupts())
         record = sending.next_attempt(first)
         call = sending.call_for(record, sending.target_of(record))
         click.echo(json.dumps([call.as_json()], indent=2))

@@ -18,7 +18,7 @@ from jobs.emr.step import GONE, cluster_reason, step_log_prefixes, step_request,
 from jobs.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jobs.emr.clients import Clients
 
@@ -134,7 +134,7 @@ class Cluster:
     def cancel(self, ids: Mapping[str, str], *, force: bool = False) -> None:
         self._clients.emr.terminate_job_flows(JobFlowIds=[ids["cluster_id"]])
 
-    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool) -> str | None:
+    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool, wait: Callable[[], bool]) -> str | None:
         if self._cluster(ids)["Status"]["State"] not in (*GONE, "TERMINATING"):
             self._clients.emr.terminate_job_flows(JobFlowIds=[ids["cluster_id"]])
         return None

@@ -12,7 +12,7 @@ from jobs.emr.request import Call, Job, Phase, Snapshot, joined, spark_settings
 from jobs.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jobs.emr.clients import Clients
 
@@ -104,7 +104,7 @@ class Eks:
     def cancel(self, ids: Mapping[str, str], *, force: bool = False) -> None:
         self._clients.containers.cancel_job_run(**self._names(ids))
 
-    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool) -> str | None:
+    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool, wait: Callable[[], bool]) -> str | None:
         return None  # the driver's pod goes with the job run
 
     def clean_up_command(self, ids: Mapping[str, str]) -> str:

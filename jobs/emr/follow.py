@@ -151,18 +151,13 @@ class Follower:
         until = time.monotonic() + (self.pace.log_wait if wait else 0)
         while True:
             found = self._logs.texts()
-            if (
-                any(explain.root_cause("\n".join(found.values())))
-                or time.monotonic() >= until
-                or self.interrupts.count > 1
-            ):
+            if any(explain.root_cause("\n".join(found.values()))) or time.monotonic() >= until or not self._wait():
                 return found
-            self.interrupts.wait(self.pace.poll)
 
     def _clean_up(self, snapshot: Snapshot) -> None:
         ours = snapshot.phase == "cancelled" and self._cancelled_at is not None
         try:
-            warning = self.target.clean_up(self.record.ids, name=self.record.name, cancelled=ours)
+            warning = self.target.clean_up(self.record.ids, name=self.record.name, cancelled=ours, wait=self._wait)
         except (ClientError, BotoCoreError) as error:
             warning = f"could not clean up ({error}): {self.target.clean_up_command(self.record.ids)}"
         if warning:
@@ -175,6 +170,16 @@ class Follower:
             self.say(f"the job's own status could not be read: {error}")
             return None
 
+    def _wait(self) -> bool:
+        """Pauses between two looks; False once nobody wants to wait any more."""
+        if not self._given_up:
+            self.interrupts.wait(self.pace.poll)
+        return not self._given_up
+
+    @property
+    def _given_up(self) -> bool:
+        return self.interrupts.count > (1 if self.cancels else 0)
+
     def _show_progress(self, snapshot: Snapshot) -> None:
         if snapshot.phase != "waiting":
             for line in self._logs.fresh_lines():
@@ -183,7 +188,7 @@ class Follower:
     def _heed_interrupts(self) -> None:
         if self.interrupts.count == 0:
             return
-        if self.interrupts.count > 1 or not self.cancels:
+        if self._given_up:
             raise DetachedError(
                 f"no longer waiting for {self.record.key}; it may still be running. "
                 f"To stop it: {self.target.clean_up_command(self.record.ids)}"

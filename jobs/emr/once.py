@@ -21,6 +21,7 @@ from jobs.errors import LostContactError, SubmissionError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from jobs.emr.follow import Interrupts
     from jobs.emr.record import Record, Records
     from jobs.emr.request import Call, Snapshot, Target
 
@@ -41,17 +42,23 @@ class Patience:
 
 @dataclass(frozen=True)
 class Sender:
-    """Puts one run on its way. `target_of` rebuilds the target of a record; `call_for` the request of an attempt."""
+    """Puts one run on its way. `target_of` rebuilds the target of a record; `call_for` the request of an attempt.
+
+    After an interrupt nothing is sent any more; a request that got no answer is still looked for, so that it can be cancelled.
+    """
 
     records: Records
     target_of: Callable[[Record], Target]
     call_for: Callable[[Record, Target], Call]
     say: Callable[[str], None]
+    interrupts: Interrupts
     patience: Patience = Patience()
 
     def run(self, first: Record) -> Record:
         """The attempt that is now under way: a new one, or one that was found. SubmissionError when none could be."""
         while True:
+            if self.interrupts.count:
+                raise SubmissionError("interrupted; nothing was sent")
             held = self.records.latest()
             record = held[0] if held else None
             if record and held and not record.ended:
@@ -88,7 +95,7 @@ class Sender:
             return self._kept(replace(record, ids=ids))
         if not target.takes_token and time.time() - record.created < self.patience.claim_seconds:
             self.say("another launcher is sending this run; waiting for it")
-            time.sleep(self.patience.look_seconds)
+            self.interrupts.wait(self.patience.look_seconds)
             return None
         renewed = self.records.take_over(record, etag=etag)
         return self._send(renewed) if renewed else None
@@ -108,7 +115,9 @@ class Sender:
         problem: Exception | None = None
         for attempt in range(self.patience.tries):
             if attempt:
-                time.sleep(self.patience.look_seconds * attempt)
+                self.interrupts.wait(self.patience.look_seconds * attempt)
+            if self.interrupts.count:
+                break
             try:
                 return self._kept(replace(record, ids=target.send(call)))
             except (ClientError, BotoCoreError) as error:
@@ -120,6 +129,8 @@ class Sender:
             if ids := self._look(record, target):
                 self.say("the job was taken")
                 return self._kept(replace(record, ids=ids))
+        if problem is None:
+            raise SubmissionError("interrupted; nothing was sent")
         raise SubmissionError(
             f"EMR gave no clear answer ({problem}); the same command again first looks for the job, then sends it"
         ) from problem
@@ -139,7 +150,9 @@ class Sender:
                     return ids
             except (ClientError, BotoCoreError) as error:
                 self.say(f"could not look: {error}")
-            time.sleep(self.patience.look_seconds)
+            self.interrupts.wait(self.patience.look_seconds)
+            if self.interrupts.count > 1:
+                break
         return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from jobs.emr.release import Release
 
@@ -89,8 +89,11 @@ class Target(Protocol):
 
     def cancel(self, ids: Mapping[str, str], *, force: bool = False) -> None: ...
 
-    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool) -> str | None:
-        """Ends what would outlive the job; a warning with the command to type where that could not be done."""
+    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool, wait: Callable[[], bool]) -> str | None:
+        """Ends what would outlive the job; a warning with the command to type where that could not be done.
+
+        `wait` pauses between two looks; False once nobody wants to wait any more.
+        """
 
     def clean_up_command(self, ids: Mapping[str, str]) -> str:
         """What a person types to stop the job without this launcher."""

@@ -11,7 +11,7 @@ from jobs.emr import release as releases
 from jobs.emr.request import Call, Job, Phase, Snapshot, joined, spark_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jobs.emr.clients import Clients
 
@@ -109,7 +109,7 @@ class Serverless:
     def cancel(self, ids: Mapping[str, str], *, force: bool = False) -> None:
         self._clients.serverless.cancel_job_run(**self._names(ids))
 
-    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool) -> str | None:
+    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool, wait: Callable[[], bool]) -> str | None:
         return None  # the application stops by itself when idle
 
     def clean_up_command(self, ids: Mapping[str, str]) -> str:

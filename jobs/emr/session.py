@@ -57,7 +57,7 @@ class Session:
         self.store = Store(self.clients.s3, owner=options.expected_bucket_owner)
 
     def target(self, kind: str, settings: dict[str, Any]) -> Target:
-        return targets.make(kind, settings, clients=self.clients, poll_seconds=self.options.poll_seconds)
+        return targets.make(kind, settings, clients=self.clients)
 
     def target_of(self, record: Record) -> Target:
         return self.target(record.kind, record.settings)
@@ -138,7 +138,7 @@ def chosen_target(options: Options) -> tuple[str, dict[str, Any]]:
     return targets.EKS, {**settings, "release_label": options.release_label}
 
 
-def sender(session: Session, prepared: prepare.Prepared) -> Sender:
+def sender(session: Session, prepared: prepare.Prepared, interrupts: Interrupts) -> Sender:
     records = session.records(prepared.key)
 
     def call_for(record: Record, target: Target) -> Call:
@@ -149,5 +149,6 @@ def sender(session: Session, prepared: prepare.Prepared) -> Sender:
         target_of=session.target_of,
         call_for=call_for,
         say=session.say,
+        interrupts=interrupts,
         patience=Patience(look_seconds=min(5, session.options.poll_seconds)),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import time
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from jobs.emr.request import Call, Job, Phase, Snapshot, spark_settings
 from jobs.errors import SubmissionError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from jobs.emr.clients import Clients
 
@@ -93,10 +92,9 @@ class Step:
 
     takes_token = False
 
-    def __init__(self, settings: Settings, *, clients: Clients, poll_seconds: float = 5) -> None:
+    def __init__(self, settings: Settings, *, clients: Clients) -> None:
         self._settings = settings
         self._clients = clients
-        self._poll_seconds = poll_seconds
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -151,7 +149,7 @@ class Step:
             StepCancellationOption="TERMINATE_PROCESS" if force else "SEND_INTERRUPT",
         )
 
-    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool) -> str | None:
+    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool, wait: Callable[[], bool]) -> str | None:
         if not cancelled or "StartDateTime" not in self._step(ids)["Status"]["Timeline"]:
             return None
         step = {
@@ -163,9 +161,8 @@ class Step:
         stop_ids = {"step_id": self._clients.emr_once.add_job_flow_steps(**request)["StepIds"][0]}
         for _ in range(60):
             snapshot = step_snapshot(self._step(stop_ids))
-            if snapshot.ended:
+            if snapshot.ended or not wait():
                 break
-            time.sleep(self._poll_seconds)
         if snapshot.phase == "succeeded":
             return None
         return (

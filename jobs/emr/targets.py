@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 STEP, CLUSTER, SERVERLESS, EKS = "step", "cluster", "serverless", "eks"
 
 
-def make(kind: str, settings: Mapping[str, Any], *, clients: Clients, poll_seconds: float = 5) -> Target:
+def make(kind: str, settings: Mapping[str, Any], *, clients: Clients) -> Target:
     """The target of this kind; `settings` are those of its Settings class, from options or from a record."""
     if kind == STEP:
-        return step.Step(step.Settings(**settings), clients=clients, poll_seconds=poll_seconds)
+        return step.Step(step.Settings(**settings), clients=clients)
     if kind == CLUSTER:
         return cluster.Cluster(cluster.Settings(**settings), clients=clients)
     if kind == SERVERLESS:

@@ -20,7 +20,7 @@ from tests.emr.cloud.scripted import SUMMARY, Outcome
 from tests.emr.conftest import SCORE, STAGING, TARGETS, Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from tests.emr.cloud.work import Work
 
@@ -190,7 +190,7 @@ class Endless:
     def cancel(self, ids: Mapping[str, str], *, force: bool = False) -> None:
         self.cancels += 1
 
-    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool) -> None:
+    def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool, wait: Callable[[], bool]) -> None:
         """Nothing outlives it."""
 
     def log_prefixes(self, ids: Mapping[str, str]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import time
 
 import pytest
 
@@ -87,6 +89,81 @@ def test_a_cancelled_step_that_had_begun_also_stops_its_driver_in_yarn(endless: 
     command = stop["Steps"][0]["HadoopJarStep"]["Args"][-1]
     assert f"yarn application -list -appTags {name}" in command
     assert "yarn application -kill" in command
+
+
+@pytest.mark.parametrize("options", [[], ["--detach"]], ids=["followed", "detached"])
+@pytest.mark.parametrize("target", ["cluster", "serverless"])
+def test_after_a_ctrl_c_during_the_upload_nothing_is_sent(endless: Desk, target: str, options: list[str]) -> None:
+    launchers: list[Started] = []
+
+    def interrupting(key: str) -> bool:
+        if key.endswith("score.py"):
+            launchers[0].signal(signal.SIGINT)
+        return False
+
+    endless.s3.denies = interrupting
+    launchers.append(endless.start("run", *TARGETS[target], *options, "--", *SCORE))
+    said = launchers[0].end()
+    assert said.exit_code == 10, said.stderr
+    assert said.stderr.splitlines()[-1] == "emr: interrupted; nothing was sent"
+    assert endless.machines.started == []
+    assert [key for key in endless.s3.keys("staging") if key.endswith("record.json")] == []
+    assert endless.cloud.sent("RunJobFlow") + endless.cloud.sent("StartJobRun") == []
+
+
+def test_a_ctrl_c_while_another_launcher_is_sending_ends_the_waiting(desk: Desk) -> None:
+    key = desk.run("step").key
+    claim = {**desk.record(key), "attempt": 2, "ids": {}, "ended": "", "created": time.time()}
+    where = f"nightly/runs/{key}/2/record.json"
+    desk.s3.client().put_object(Bucket="staging", Key=where, Body=json.dumps(claim).encode())
+    started = desk.start("run", *TARGETS["step"], "--", *SCORE)
+    started.hear("waiting for it")
+    started.signal(signal.SIGINT)
+    said = started.end()
+    assert said.exit_code == 10
+    assert said.stderr.splitlines()[-1] == "emr: interrupted; nothing was sent"
+    assert len(desk.cloud.sent("AddJobFlowSteps")) == 1
+
+
+def test_a_request_that_got_no_answer_is_not_repeated_after_a_ctrl_c(endless: Desk) -> None:
+    endless.cloud.faults.next("RunJobFlow", "500")
+    started = endless.start("run", *TARGETS["cluster"], "--", *SCORE, pace=["--poll-seconds", "1"])
+    started.hear("no clear answer from EMR")
+    started.signal(signal.SIGINT)
+    said = started.end()
+    assert said.exit_code == 10
+    assert "the same command again first looks for the job" in said.stderr
+    assert len(endless.cloud.sent("RunJobFlow")) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--detach"]], ids=["followed", "detached"])
+def test_a_job_that_was_taken_before_the_ctrl_c_was_heard_is_cancelled(endless: Desk, options: list[str]) -> None:
+    endless.cloud.faults.next("RunJobFlow", "hang")
+    started = endless.start("run", *TARGETS["cluster"], *options, "--", *SCORE)
+    started.hear("files uploaded")
+    while not endless.cloud.sent("RunJobFlow"):
+        time.sleep(0.05)
+    started.signal(signal.SIGINT)
+    endless.cloud.hang_up()
+    said = started.end()
+    assert said.exit_code == 11, said.stderr
+    assert "the job was taken" in said.stderr
+    assert len(endless.cloud.sent("RunJobFlow")) == 1
+    assert len(endless.cloud.sent("TerminateJobFlows")) >= 1
+
+
+def test_the_second_signal_also_ends_the_wait_for_the_driver_in_yarn(endless: Desk) -> None:
+    """The cluster's other steps keep the one that stops the driver waiting."""
+    endless.cloud.faults.never_finish = True
+    started = endless.start("run", *TARGETS["step"], "--", *SCORE, pace=["--poll-seconds", "2"])
+    started.hear(" RUNNING")
+    started.signal(signal.SIGINT)
+    while len(endless.cloud.sent("AddJobFlowSteps")) < 2:
+        time.sleep(0.05)
+    started.signal(signal.SIGINT)
+    said = started.end()
+    assert said.exit_code == 11
+    assert "so the driver may still run; on the cluster's primary node: " in said.stderr
 
 
 def test_a_slow_cancel_is_waited_for(endless: Desk) -> None:

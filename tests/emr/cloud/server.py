@@ -31,7 +31,7 @@ class Cloud:
         self.eks = Eks(s3, self.faults, containers)
         self.requests: list[protocol.Request] = []
         self.refused: list[str] = []
-        self._stopped = threading.Event()
+        self._hung_up = threading.Event()
         self._services: dict[str, Ec2 | Serverless | Eks] = {
             "emr": self.ec2,
             "emr-serverless": self.serverless,
@@ -47,7 +47,7 @@ class Cloud:
 
     def stop(self) -> None:
         """Ends every job first, so that none of them outlives its test."""
-        self._stopped.set()
+        self.hang_up()
         clusters = self.ec2.clusters.values()
         steps = [work for cluster in clusters for work in cluster.steps.values()]
         for work in [*steps, *self.serverless.works.values(), *self.eks.works.values()]:
@@ -55,6 +55,10 @@ class Cloud:
             work.join()
         self._server.shutdown()
         self._server.server_close()
+
+    def hang_up(self) -> None:
+        """Cuts the connections of requests that hang."""
+        self._hung_up.set()
 
     def sent(self, operation: str) -> list[dict[str, Any]]:
         """The parameters of all requests of this operation that arrived."""
@@ -68,7 +72,7 @@ class Cloud:
             raise {"500": BROKEN, "throttle": THROTTLED, "refuse": REFUSED}[fault]
         value = self._services[request.service].handle(request.operation, request.parameters)
         if fault == "hang":
-            self._stopped.wait(60)
+            self._hung_up.wait(60)
         return protocol.answer(request, value), fault in ("drop", "hang")
 
 
