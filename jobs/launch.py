@@ -207,6 +207,8 @@ def cancel(key: str, **given: Any) -> None:
         snapshot = target.snapshot(record.ids)
         if snapshot.ended:
             say(f"the run had ended already: {snapshot.state}")
+            # a launcher that did not wait for the end has left what outlives it
+            session.follower(record, interrupts, cancels=True).clean_up(snapshot)
             return
         interrupts.count = 1  # as if its own launcher had been interrupted: the same way out
         with contextlib.suppress(RunCancelledError):

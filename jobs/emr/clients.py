@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shlex
 from typing import Any
 
 import boto3
@@ -18,6 +19,8 @@ class Clients:
     """One session and its clients."""
 
     def __init__(self, *, region: str | None = None, profile: str | None = None) -> None:
+        given = (("--region", region), ("--profile", profile))
+        self.flags = tuple(word for name, value in given if value for word in (name, value))
         # botocore reads AWS_DEFAULT_REGION alone, and the job AWS_REGION first
         self._session = boto3.Session(region_name=region or os.environ.get("AWS_REGION") or None, profile_name=profile)
 
@@ -30,6 +33,10 @@ class Clients:
     def region(self) -> str:
         """The region the clients call; "" where none is set, and then no client can be made."""
         return self._session.region_name or ""
+
+    def command(self, *words: str) -> str:
+        """A command of the AWS CLI, for people, that calls what these clients call."""
+        return shlex.join(["aws", *words, *self.flags])
 
     @functools.cached_property
     def s3(self) -> Any:

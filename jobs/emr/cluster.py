@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -140,7 +139,7 @@ class Cluster:
         return None
 
     def clean_up_command(self, ids: Mapping[str, str]) -> str:
-        return shlex.join(["aws", "emr", "terminate-clusters", "--cluster-ids", ids["cluster_id"]])
+        return self._clients.command("emr", "terminate-clusters", "--cluster-ids", ids["cluster_id"])
 
     def log_prefixes(self, ids: Mapping[str, str]) -> list[str]:
         base, cluster_id = self._settings.log_uri.rstrip("/"), ids["cluster_id"]

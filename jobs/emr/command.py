@@ -158,6 +158,12 @@ def _check_spark(words: Sequence[str]) -> None:
                 raise UsageError(
                     f"{name} in --spark would take the place of the job's own code; give --py-files outside it"
                 )
+            if name in ("--archives", "spark.archives"):
+                raise UsageError(
+                    f"{name} in --spark would take the place of the job's own packages; give `emr` --requirements"
+                )
+            if name == "spark.yarn.submit.waitAppCompletion":
+                raise UsageError(f"{name} in --spark: a step that does not wait tells nothing of the job; leave it out")
 
 
 def _check_secrets(words: Sequence[str], spark: Sequence[str] = ()) -> None:

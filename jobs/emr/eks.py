@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -108,9 +107,8 @@ class Eks:
         return None  # the driver's pod goes with the job run
 
     def clean_up_command(self, ids: Mapping[str, str]) -> str:
-        words = ["aws", "emr-containers", "cancel-job-run"]
-        words += ["--virtual-cluster-id", self._settings.virtual_cluster_id]
-        return shlex.join([*words, "--id", ids["job_run_id"]])
+        words = ["emr-containers", "cancel-job-run", "--virtual-cluster-id", self._settings.virtual_cluster_id]
+        return self._clients.command(*words, "--id", ids["job_run_id"])
 
     def log_prefixes(self, ids: Mapping[str, str]) -> list[str]:
         base, run = self._settings.log_uri.rstrip("/"), ids["job_run_id"]

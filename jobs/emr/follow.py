@@ -71,6 +71,7 @@ class Follower:
     pace: Pace
     interrupts: Interrupts
     cancels: bool = True
+    cancel_command: str = ""  # of this launcher, for a person
     summary: dict[str, Any] | None = None  # what the job itself said it did, once it has ended
     _cancelled_at: float | None = None
     _why: str = ""
@@ -119,7 +120,7 @@ class Follower:
             self.records.keep(replace(self.record, ended=snapshot.state))
         except (OSError, ClientError, BotoCoreError) as error:  # the job has ended as it has
             self.say(f"its record was not written: {error}")
-        self._clean_up(snapshot)
+        self.clean_up(snapshot)
         status = self._status()
         self.summary = status.get("summary") if status else None
         if snapshot.cost:
@@ -154,12 +155,13 @@ class Follower:
             if any(explain.root_cause("\n".join(found.values()))) or time.monotonic() >= until or not self._wait():
                 return found
 
-    def _clean_up(self, snapshot: Snapshot) -> None:
-        ours = snapshot.phase == "cancelled" and self._cancelled_at is not None
+    def clean_up(self, snapshot: Snapshot) -> None:
+        """Ends what outlives the job, whoever cancelled it; what could not be ended is said."""
+        cancelled = snapshot.phase == "cancelled"
         try:
-            warning = self.target.clean_up(self.record.ids, name=self.record.name, cancelled=ours, wait=self._wait)
+            warning = self.target.clean_up(self.record.ids, name=self.record.name, cancelled=cancelled, wait=self._wait)
         except (ClientError, BotoCoreError) as error:
-            warning = f"could not clean up ({error}): {self.target.clean_up_command(self.record.ids)}"
+            warning = f"could not clean up ({error}): {self._stop_command()}"
         if warning:
             self.say(warning)
 
@@ -190,8 +192,7 @@ class Follower:
             return
         if self._given_up:
             raise DetachedError(
-                f"no longer waiting for {self.record.key}; it may still be running. "
-                f"To stop it: {self.target.clean_up_command(self.record.ids)}"
+                f"no longer waiting for {self.record.key}; it may still be running. To stop it: {self._stop_command()}"
             )
         if self._cancelled_at is None:
             self.request_cancel("interrupted")
@@ -212,8 +213,11 @@ class Follower:
         return (
             f"no answer from EMR for {self.pace.patience:g} s ({error}); the job may be running. "
             f"`emr attach` with the key {self.record.key} follows it again; to stop it: "
-            f"{self.target.clean_up_command(self.record.ids)}"
+            f"{self._stop_command()}"
         )
+
+    def _stop_command(self) -> str:
+        return self.target.clean_up_command(self.record.ids) or self.cancel_command
 
 
 def _published(status: Mapping[str, Any] | None) -> str:

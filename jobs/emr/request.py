@@ -95,8 +95,8 @@ class Target(Protocol):
         `wait` pauses between two looks; False once nobody wants to wait any more.
         """
 
-    def clean_up_command(self, ids: Mapping[str, str]) -> str:
-        """What a person types to stop the job without this launcher."""
+    def clean_up_command(self, ids: Mapping[str, str]) -> str | None:
+        """The AWS command that stops the job; None where it takes more than one, which `emr cancel` knows."""
 
     def log_prefixes(self, ids: Mapping[str, str]) -> list[str]:
         """Where the driver's output is, or will be; the best place first. Empty when logs are not kept."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -113,8 +112,8 @@ class Serverless:
         return None  # the application stops by itself when idle
 
     def clean_up_command(self, ids: Mapping[str, str]) -> str:
-        words = ["aws", "emr-serverless", "cancel-job-run", "--application-id", self._settings.application_id]
-        return shlex.join([*words, "--job-run-id", ids["job_run_id"]])
+        words = ["emr-serverless", "cancel-job-run", "--application-id", self._settings.application_id]
+        return self._clients.command(*words, "--job-run-id", ids["job_run_id"])
 
     def log_prefixes(self, ids: Mapping[str, str]) -> list[str]:
         base = self._settings.log_uri.rstrip("/")

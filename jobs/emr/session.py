@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -79,7 +80,14 @@ class Session:
             poll=self.options.poll_seconds, patience=self.options.patience_minutes * 60, log_wait=self.options.log_wait
         )
         target, records = self.target_of(record), self.records(record.key)
-        return Follower(record, target, records, self.store, self.say, pace, interrupts, cancels)
+        return Follower(
+            record, target, records, self.store, self.say, pace, interrupts, cancels, self._cancel_command(record.key)
+        )
+
+    def _cancel_command(self, key: str) -> str:
+        owner = self.options.expected_bucket_owner
+        words = ["./submit.sh", "emr", "cancel", "--staging", self.options.staging, *self.clients.flags]
+        return shlex.join([*words, *(["--expected-bucket-owner", owner] if owner else []), key])
 
 
 def plan_run(session: Session, wanted: Command) -> tuple[prepare.Prepared, Record]:

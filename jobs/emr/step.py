@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
+import re
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,9 +28,10 @@ GONE = ("TERMINATED", "TERMINATED_WITH_ERRORS")
 STEP_LIMIT = 10_240  # characters in all the strings of one step together
 # what a cancelled step leaves: in cluster mode the driver lives on in YARN, and would still publish
 KILL = (
-    "for app in $(yarn application -list -appTags {name} -appStates NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING"
-    " | grep -o 'application_[0-9_]*' | sort -u); do yarn application -kill $app; done"
+    "apps=$(yarn application -list -appTags {name} -appStates NEW,NEW_SAVING,SUBMITTED,ACCEPTED,RUNNING)"
+    """ && for app in $(grep -o 'application_[0-9_]*' <<<"$apps" | sort -u); do yarn application -kill $app; done"""
 )
+_TAGS = re.compile(r"(?:(?:--conf|-c)=)?spark\.yarn\.tags=(.*)")
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,11 @@ def step_request(job: Job, *, on_failure: str) -> dict[str, Any]:
     """A step that runs the job in YARN's cluster mode; UsageError when it is longer than EMR takes."""
     words = ["spark-submit", "--master", "yarn", "--deploy-mode", "cluster"]
     # YARN would run a refused job a second time
-    words += ["--conf", "spark.yarn.maxAppAttempts=1", "--conf", f"spark.yarn.tags={job.name}"]
+    words += ["--conf", "spark.yarn.maxAppAttempts=1"]
     words += spark_settings(job, driver_env="spark.yarn.appMasterEnv.")
+    # behind the caller's own, of which it has all: the driver is found by it
+    tags = [job.name, *(match[1] for word in job.spark if (match := _TAGS.fullmatch(word)))]
+    words += ["--conf", f"spark.yarn.tags={','.join(tags)}"]
     args = [*words, job.entry, *job.arguments]
     length = sum(len(word) for word in (job.name, "command-runner.jar", on_failure, *args))
     if length > STEP_LIMIT:
@@ -152,6 +156,8 @@ class Step:
     def clean_up(self, ids: Mapping[str, str], *, name: str, cancelled: bool, wait: Callable[[], bool]) -> str | None:
         if not cancelled or "StartDateTime" not in self._step(ids)["Status"]["Timeline"]:
             return None
+        if self._cluster()["Status"]["State"] in (*GONE, "TERMINATING"):
+            return None  # and the driver with it
         step = {
             "Name": f"{name}-stop",
             "ActionOnFailure": "CONTINUE",
@@ -170,9 +176,8 @@ class Step:
             f"on the cluster's primary node: {KILL.format(name=name)}"
         )
 
-    def clean_up_command(self, ids: Mapping[str, str]) -> str:
-        words = ["aws", "emr", "cancel-steps", "--cluster-id", self._settings.cluster_id]
-        return shlex.join([*words, "--step-ids", ids["step_id"]])
+    def clean_up_command(self, ids: Mapping[str, str]) -> str | None:
+        return None  # CancelSteps leaves the driver
 
     def log_prefixes(self, ids: Mapping[str, str]) -> list[str]:
         if not self._settings.log_uri:

@@ -116,6 +116,36 @@ def test_a_step_runs_in_cluster_mode_and_only_once() -> None:
     assert sent["ActionOnFailure"] == "CONTINUE", "a cluster that others use outlives our failure"
 
 
+@pytest.mark.parametrize("kind", ["step", "cluster"])
+@pytest.mark.parametrize(
+    ("spark", "more"),
+    [
+        pytest.param(["--conf", "spark.executor.memory=4g"], "", id="none"),
+        pytest.param(["--conf", "spark.yarn.tags=team,night"], ",team,night", id="as a setting"),
+        pytest.param(["--conf=spark.yarn.tags=team"], ",team", id="in one word"),
+    ],
+)
+def test_tags_of_the_callers_own_stand_behind_the_one_a_driver_is_found_by(
+    kind: str, spark: list[str], more: str
+) -> None:
+    args = submission(kind, a_job(spark=tuple(spark))).parameters["Steps"][0]["HadoopJarStep"]["Args"]
+    settings = [word.removeprefix("--conf=") for word in args]
+    assert [word for word in settings if word.startswith("spark.yarn.tags=")][-1] == (
+        f"spark.yarn.tags={a_job().name}{more}"
+    ), "of several the last one counts"
+
+
+@pytest.mark.parametrize("kind", ["cluster", "serverless", "eks"])
+def test_the_command_that_stops_a_job_calls_the_region_and_profile_of_the_launcher(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    (tmp_path / "config").write_text("[profile ops]\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    target = targets.make(kind, SETTINGS[kind], clients=Clients(region="eu-west-1", profile="ops"))
+    command = target.clean_up_command({"cluster_id": "j-1", "job_run_id": "00r1"}) or ""
+    assert shlex.split(command)[-4:] == ["--region", "eu-west-1", "--profile", "ops"]
+
+
 def test_packages_are_unpacked_and_on_the_path_of_driver_and_executors() -> None:
     words = submission("serverless", a_job()).parameters["jobDriver"]["sparkSubmit"]["sparkSubmitParameters"]
     archives = "s3://staging/artefacts/cc/deps.tar.gz#deps,s3://staging/artefacts/dd/extras.tar.gz#extras"

@@ -133,6 +133,13 @@ def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk
         pytest.param(
             [*SCORE, "--spark", "--conf spark.submit.pyFiles=a"], "give --py-files", id="modules in a setting"
         ),
+        pytest.param([*SCORE, "--spark", "--archives s3://a/e.tgz"], "give `emr` --requirements", id="archives"),
+        pytest.param(
+            [*SCORE, "--spark", "--conf spark.archives=s3://a/e.tgz"], "--requirements", id="archives in a setting"
+        ),
+        pytest.param(
+            [*SCORE, "--spark", "--conf spark.yarn.submit.waitAppCompletion=false"], "does not wait", id="no waiting"
+        ),
         pytest.param(["score", "--spark"], "--spark needs a value", id="no settings"),
         pytest.param(["score", *SCORE[3:]], "Missing option '--model'", id="no model"),
         pytest.param([*SCORE, "--inputs", "s3://a"], "No such option: --inputs", id="unknown option"),

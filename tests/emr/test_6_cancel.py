@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import subprocess
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.emr.cloud.ec2 import SHARED
 from tests.emr.cloud.scripted import Outcome
-from tests.emr.conftest import SCORE, TARGETS, Desk, Started
+from tests.emr.conftest import SCORE, STAGING, TARGETS, Desk, Said, Started
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.emr.cloud.work import Work
 
 ALL = pytest.mark.parametrize("target", list(TARGETS))
 
@@ -27,6 +35,10 @@ def running(desk: Desk, target: str) -> Started:
     return started
 
 
+def key_of(said: Said) -> str:
+    return said.stderr.partition("run key ")[2].split()[0]
+
+
 @ALL
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_first_signal_cancels_and_waits_for_the_end(endless: Desk, target: str, number: int) -> None:
@@ -35,7 +47,7 @@ def test_the_first_signal_cancels_and_waits_for_the_end(endless: Desk, target: s
     said = started.end()
     assert said.exit_code == 11, said.stderr
     assert "interrupted; cancelling the job and waiting for its end" in said.stderr
-    record = endless.record(said.stderr.partition("run key ")[2].split()[0])
+    record = endless.record(key_of(said))
     assert record["ended"] in ("CANCELLED", "TERMINATED")
 
 
@@ -51,7 +63,10 @@ def test_the_second_signal_stops_waiting_and_prints_the_command_to_clean_up(endl
         assert said.exit_code in (11, 14)
         return
     assert said.exit_code == 14
-    assert "To stop it: aws emr" in said.stderr
+    if target == "step":  # no AWS command ends both the step and its driver
+        assert f"To stop it: ./submit.sh emr cancel --staging {STAGING} {key_of(said)}\n" in said.stderr
+    else:
+        assert "To stop it: aws emr" in said.stderr
 
 
 @pytest.mark.parametrize("fate", ["cancelled", "failed", "succeeded"])
@@ -78,6 +93,72 @@ def test_our_own_cluster_is_always_terminated(desk: Desk, fate: str) -> None:
         desk.run("cluster")
     [own] = [cluster for name, cluster in desk.cloud.ec2.clusters.items() if name != SHARED]
     assert own.state in ("TERMINATING", "TERMINATED")
+
+
+def stops(desk: Desk) -> list[str]:
+    """The commands of the steps that stop a driver in YARN."""
+    steps = [sent["Steps"][0] for sent in desk.cloud.sent("AddJobFlowSteps")]
+    return [step["HadoopJarStep"]["Args"][-1] for step in steps if step["Name"].endswith("-stop")]
+
+
+def step_of(desk: Desk) -> Work:
+    return next(iter(desk.cloud.ec2.clusters[SHARED].steps.values()))
+
+
+def test_cancel_also_stops_the_driver_of_a_step_whose_launcher_did_not_wait(endless: Desk) -> None:
+    endless.cloud.faults.cancel_seconds = 60
+    started = running(endless, "step")
+    started.signal(signal.SIGINT)
+    started.hear("cancelling the job")
+    started.signal(signal.SIGINT)
+    said = started.end()
+    assert (said.exit_code, stops(endless)) == (14, [])
+    endless.cloud.faults.cancel_seconds = 0
+    step_of(endless).join()
+    again = endless.emr("cancel", key_of(said))
+    assert again.exit_code == 0
+    assert "the run had ended already: CANCELLED" in again.stderr
+    assert len(stops(endless)) == 1
+
+
+def test_a_step_that_somebody_else_cancelled_has_its_driver_stopped_too(endless: Desk) -> None:
+    started = running(endless, "step")
+    step_of(endless).cancel()
+    assert started.end().exit_code == 11
+    assert len(stops(endless)) == 1
+
+
+def test_on_a_cluster_that_is_gone_there_is_no_driver_to_stop(endless: Desk) -> None:
+    started = running(endless, "step")
+    endless.cloud.ec2.clusters[SHARED].end("TERMINATED", "USER_REQUEST", "Terminated by user request")
+    step_of(endless).cancel()
+    said = started.end()
+    assert stops(endless) == []
+    assert "could not clean up" not in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("yarn", "code", "killed"),
+    [
+        pytest.param('[[ $2 != -list ]] || echo "application_1_0002 application_1_0002 RUNNING"', 0, 1, id="found"),
+        pytest.param("true", 0, 0, id="none is left"),
+        pytest.param("exit 3", 3, 0, id="YARN does not answer"),
+        pytest.param('[[ $2 == -list ]] && echo "application_1_0002"', 1, 1, id="it does not end"),
+    ],
+)
+def test_the_step_that_stops_the_driver_fails_where_it_cannot(
+    endless: Desk, tmp_path: Path, yarn: str, code: int, killed: int
+) -> None:
+    started = running(endless, "step")
+    started.signal(signal.SIGINT)
+    assert started.end().exit_code == 11
+    [command] = stops(endless)
+    (tmp_path / "yarn").write_text(f"#!/bin/bash\necho $* >>{tmp_path}/asked\n{yarn}\n")
+    (tmp_path / "yarn").chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(["bash", "-c", command], env=environment, capture_output=True, check=False)
+    assert done.returncode == code
+    assert (tmp_path / "asked").read_text().count("application -kill application_1_0002\n") == killed
 
 
 def test_a_cancelled_step_that_had_begun_also_stops_its_driver_in_yarn(endless: Desk) -> None:
