@@ -74,8 +74,8 @@ def _kept(keep: tuple[str, ...]) -> dict[str, str]:
 def bind(
     cells: DataFrame, layout: Layout, schema: TableSchema, columns: list[Column], keep: tuple[str, ...]
 ) -> DataFrame:
-    """`cells` (array; null if known to be as many as there have to be) and `kind` into `columns`, as the schema's columns, and `SHAPE`."""
-    size = "array_size(cells)"  # null for no array, and so neither
+    """`cells` (array; null for what is no record by its `kind`) into `columns`, as the schema's columns, and `SHAPE`."""
+    size = "array_size(cells)"
     width = f"WHEN {size} < {layout.width} THEN {SHORT} WHEN {size} > {layout.width} THEN {LONG}"
     shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
     named = [cell.alias(name) for cell, name in zip(columns, schema.names)]
