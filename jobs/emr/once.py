@@ -67,8 +67,8 @@ class Sender:
                     return under_way
                 continue
             record = replace(first, attempt=record.attempt + 1 if record else 1, created=time.time())
-            if self.records.claim(record):
-                return self._send(record)
+            if (etag := self.records.claim(record)) and (sent := self._send(record, etag)):
+                return sent
 
     def next_attempt(self, first: Record) -> Record:
         """The attempt that `run` would start or follow, without writing anything."""
@@ -93,12 +93,14 @@ class Sender:
         if ids := target.find(record.name, since=record.created - CLOCK_SKEW):
             self.say("an earlier launcher sent this run and did not hear back; following it")
             return self._kept(replace(record, ids=ids))
-        if not target.takes_token and time.time() - record.created < self.patience.claim_seconds:
+        claimed = max(record.created, record.renewed)
+        if not target.takes_token and time.time() - claimed < self.patience.claim_seconds:
             self.say("another launcher is sending this run; waiting for it")
             self.interrupts.wait(self.patience.look_seconds)
             return None
-        renewed = self.records.take_over(record, etag=etag)
-        return self._send(renewed) if renewed else None
+        taken_over = replace(record, created=time.time())
+        held = self.records.claim(taken_over, etag=etag)
+        return self._send(taken_over, held) if held else None
 
     def _snapshot(self, record: Record, target: Target) -> Snapshot:
         try:
@@ -109,7 +111,8 @@ class Sender:
                 f"{self.records.record_uri(record.attempt)} and try again"
             ) from error
 
-    def _send(self, record: Record) -> Record:
+    def _send(self, record: Record, etag: str) -> Record | None:
+        """Sends what was claimed; None when another launcher has taken the claim over meanwhile."""
         target = self.target_of(record)
         call = self.call_for(record, target)
         problem: Exception | None = None
@@ -118,6 +121,13 @@ class Sender:
                 self.interrupts.wait(self.patience.look_seconds * attempt)
             if self.interrupts.count:
                 break
+            if attempt and not target.takes_token:
+                # the tries before may have taken longer than another launcher leaves a claim alone
+                record = replace(record, renewed=time.time())
+                held = self.records.claim(record, etag=etag)
+                if held is None:
+                    return None
+                etag = held
             try:
                 return self._kept(replace(record, ids=target.send(call)))
             except (ClientError, BotoCoreError) as error:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from jobs.emr.request import NAME
@@ -28,7 +27,10 @@ _KEY = re.compile(r"^[a-z]+-[0-9]{8}-[0-9a-f]{16}$")
 
 @dataclass(frozen=True)
 class Record:
-    """One attempt at one run. `ids` are empty until EMR has answered, `ended` until an end was seen."""
+    """One attempt at one run. `ids` are empty until EMR has answered, `ended` until an end was seen.
+
+    `renewed` is when its launcher last said that it is about to send it, if not when it was created.
+    """
 
     key: str
     attempt: int
@@ -40,6 +42,7 @@ class Record:
     timeout_minutes: int | None = None
     ids: dict[str, str] = field(default_factory=dict)
     ended: str = ""
+    renewed: float = 0
 
     @property
     def name(self) -> str:
@@ -83,15 +86,10 @@ class Records:
         held = self._store.read_json(self.record_uri(max(attempts)))
         return (Record(**held[0]), held[1]) if held else None
 
-    def claim(self, record: Record) -> bool:
-        """Writes a new attempt's record; False when another launcher was first."""
-        return self._store.put_json(self.record_uri(record.attempt), asdict(record), if_absent=True)
-
-    def take_over(self, record: Record, *, etag: str) -> Record | None:
-        """Renews a claim whose launcher died before it sent anything; None when another was first."""
-        renewed = replace(record, created=time.time())
-        done = self._store.put_json(self.record_uri(record.attempt), asdict(renewed), if_etag=etag)
-        return renewed if done else None
+    def claim(self, record: Record, *, etag: str | None = None) -> str | None:
+        """Writes a new attempt's record, or renews the one of that ETag; its ETag, or None when another was first."""
+        uri = self.record_uri(record.attempt)
+        return self._store.put_json(uri, asdict(record), if_etag=etag, if_absent=etag is None)
 
     def keep(self, record: Record) -> Record:
         self._store.put_json(self.record_uri(record.attempt), asdict(record))

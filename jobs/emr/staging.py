@@ -68,20 +68,22 @@ class Store:
             raise _as_os_error(error, prefix_uri) from error
         return found
 
-    def put_json(self, uri: str, value: dict[str, Any], *, if_etag: str | None = None, if_absent: bool = False) -> bool:
-        """Writes a small record; False when the condition does not hold, that is, somebody else was first."""
+    def put_json(
+        self, uri: str, value: dict[str, Any], *, if_etag: str | None = None, if_absent: bool = False
+    ) -> str | None:
+        """Writes a small record; its ETag, or None when the condition does not hold: somebody else was first."""
         bucket, key = split(uri)
         condition = {"IfNoneMatch": "*"} if if_absent else {"IfMatch": if_etag} if if_etag else {}
         body = json.dumps(value, indent=1, sort_keys=True).encode() + b"\n"
         try:
-            self._s3.put_object(
+            answer = self._s3.put_object(
                 Bucket=bucket, Key=key, Body=body, ContentType="application/json", **condition, **self._owner
             )
         except ClientError as error:
             if code(error) in LOST_RACE:
-                return False
+                return None
             raise _as_os_error(error, uri) from error
-        return True
+        return str(answer["ETag"])
 
     def upload_once(self, uri: str, body: bytes) -> bool:
         """Uploads under a content-addressed name unless it is there already; True when bytes were sent.

@@ -157,6 +157,40 @@ def test_a_claim_whose_launcher_died_before_sending_is_taken_over(desk: Desk) ->
     assert [sent["Steps"][0]["Name"][-2:] for sent in desk.cloud.sent("AddJobFlowSteps")] == ["-1", "-2"]
 
 
+@EC2
+def test_a_launcher_whose_claim_was_taken_over_meanwhile_does_not_send_again(desk: Desk, target: str) -> None:
+    """Its tries and looks may take longer than another launcher leaves a claim alone."""
+    desk.cloud.faults.next(SENDS[target], "500")
+    started = desk.start("run", *TARGETS[target], "--", *SCORE, pace=["--poll-seconds", "1"])
+    key = started.hear("run key ").split()[3]
+    started.hear("no clear answer from EMR")
+    where = f"nightly/runs/{key}/1/record.json"
+
+    def claimed_by_another(at: float) -> None:
+        body = json.dumps({**desk.record(key), "created": at})
+        desk.s3.client().put_object(Bucket="staging", Key=where, Body=body.encode())
+
+    claimed_by_another(time.time())
+    started.hear("another launcher is sending this run; waiting for it")
+    assert (len(desk.cloud.sent(SENDS[target])), jobs(desk, target)) == (1, 0)
+    claimed_by_another(1700000000.0)  # and died before it sent anything
+    assert started.end().exit_code == 0
+    assert (len(desk.cloud.sent(SENDS[target])), jobs(desk, target)) == (2, 1)
+
+
+def test_a_claim_is_as_old_as_the_last_try_to_send(desk: Desk) -> None:
+    said = desk.run("step")
+    record = {**desk.record(said.key), "attempt": 2, "ids": {}, "ended": "", "created": 1700000000.0}
+    key = f"nightly/runs/{said.key}/2/record.json"
+    body = json.dumps({**record, "renewed": time.time()}).encode()
+    desk.s3.client().put_object(Bucket="staging", Key=key, Body=body)
+    started = desk.start("run", *TARGETS["step"], "--", *SCORE)
+    started.hear("another launcher is sending this run; waiting for it")
+    started.signal(signal.SIGINT)
+    assert started.end().exit_code == 10
+    assert len(desk.cloud.sent("AddJobFlowSteps")) == 1
+
+
 def test_without_any_clear_answer_the_launcher_says_so_and_the_next_one_finds_out(desk: Desk) -> None:
     desk.cloud.faults.next("AddJobFlowSteps", *["500"] * 5)
     said = desk.run("step")
