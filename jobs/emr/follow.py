@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import queue
 import signal
-import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,8 @@ class Interrupts:
     """Counts Ctrl-C and SIGTERM; waiting ends when one comes."""
 
     count: int = 0
-    _woken: threading.Event = field(default_factory=threading.Event)
+    # not an Event: set in a handler that came while it was being cleared, it waited for itself for ever
+    _woken: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
 
     @contextmanager
     def caught(self) -> Iterator[Interrupts]:
@@ -51,12 +52,12 @@ class Interrupts:
                 signal.signal(number, handler)
 
     def wait(self, seconds: float) -> None:
-        self._woken.wait(seconds)
-        self._woken.clear()
+        with suppress(queue.Empty):
+            self._woken.get(timeout=seconds)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
-        self._woken.set()
+        self._woken.put(None)
 
 
 @dataclass

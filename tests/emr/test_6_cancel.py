@@ -6,12 +6,14 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.emr.cloud.ec2 import SHARED
+from tests.emr.cloud.machines import ROOT
 from tests.emr.cloud.scripted import Outcome
 from tests.emr.conftest import SCORE, STAGING, TARGETS, Desk, Said, Started
 
@@ -245,6 +247,26 @@ def test_the_second_signal_also_ends_the_wait_for_the_driver_in_yarn(endless: De
     said = started.end()
     assert said.exit_code == 11
     assert "so the driver may still run; on the cluster's primary node: " in said.stderr
+
+
+def test_no_signal_stops_the_launcher_for_ever() -> None:
+    """One that came while the wait before was tidied up waited for that, which waited for it."""
+    script = """if True:
+        import os, signal, threading
+        from jobs.emr.follow import Interrupts
+
+        def bother():
+            for _ in range(20000):
+                os.kill(os.getpid(), signal.SIGINT)
+
+        with Interrupts().caught() as interrupts:
+            bothering = threading.Thread(target=bother, daemon=True)
+            bothering.start()
+            while bothering.is_alive():
+                interrupts.wait(0)
+        assert interrupts.count
+    """
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True, timeout=30)
 
 
 def test_a_slow_cancel_is_waited_for(endless: Desk) -> None:
