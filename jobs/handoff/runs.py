@@ -44,7 +44,9 @@ def _manifest(storage: Storage, uri: str) -> dict[str, Any]:
 def hold_free(storage: Storage, output: str, run_id: str) -> None:
     """Raise `HandOffError` if a folder that no run made stands where this run is to be published."""
     final = join(output, run_id)
-    if storage.exists(final) and storage.find(final):  # what is not there would be looked for as a glob
+    below = join(storage.canonical(final), "")
+    # to `find` it may be a glob, which names other folders
+    if any(f"{file.uri}/".startswith(below) for file in storage.find(final)):
         raise HandOffError(
             f"{final}: is there, but no run made it (it has no {manifest.NAME}); move it away or give another --output"
         )
