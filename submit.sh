@@ -170,7 +170,7 @@ PYTHON
 
 submit() { # program, arguments…
   local program=$1; shift
-  local own_spark='' conf=() extra=() shipped=() args=() jars='' words said
+  local own_spark='' conf=() extra=() shipped=() args=() jars='' words said master
   # names of files are bytes, and cron has no locale by which the JVM would read others than ASCII
   [[ $(locale charmap 2>/dev/null) == UTF-8 ]] || export LC_ALL=C.UTF-8 PYTHONUTF8=1
   choose_spark
@@ -192,7 +192,9 @@ submit() { # program, arguments…
     conf+=(--conf spark.ui.enabled=false)
     said=" ${extra[*]-} " # in any of its forms: of an option and a setting the option wins
     # executors on other machines have to reach the driver; on one machine nobody else has to
-    [[ $said =~ (--|spark\.)master[\ =] && ! $said =~ (--|spark\.)master[\ =]local ]] || export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
+    master=spark.master
+    [[ $said != *" --master"[\ =]* ]] || master=--master
+    [[ $said == *"$master"[\ =]* && $said != *"$master"[\ =]local* ]] || export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
     if [[ $said != *" --master"[\ =]* && $said != *[\ =]spark.master=* ]]; then
       conf+=(--master "local[*]")
       [[ $said == *" --driver-memory"[\ =]* || $said == *[\ =]spark.driver.memory=* ]] || conf+=(--driver-memory 2g)

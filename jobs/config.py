@@ -15,9 +15,8 @@ def option(context: click.Context, _: click.Parameter, path: Optional[str]) -> O
     """Callback for `--config FILE`: a JSON object of the command's own option names; the command line wins."""
     if path is None:
         return None
-    if os.path.exists(path) and not os.path.isfile(
-        path
-    ):  # as <(…): it is read here and by submit.sh, and can be once only
+    # as <(…): it is read here and by submit.sh, and can be once only
+    if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(f"--config {path}: is not a file on the disk; write it to one")
     found = documents.load(path, "--config")
     if not isinstance(found, dict):

@@ -1,4 +1,4 @@
-"""PROGRAM: imported before all else: what comes while a program still loads is told in one line, a signal or a module that lacks."""
+"""PROGRAM: imported before all else: what comes while a program still loads is told in one line, a signal or a module that is not there."""
 
 import importlib.util
 import json
@@ -15,10 +15,13 @@ def _end(number: int, _: Optional[FrameType]) -> NoReturn:
     An exception might be lost there: NumPy makes one that comes while its C code imports an ImportError, which is how
     PySpark finds out whether there is a NumPy.
     """
-    told = "interrupted; nothing was published"
+    _tell("interrupted; nothing was published")
+    os._exit(128 + number)
+
+
+def _tell(told: str) -> None:
     print(f"error: {told}", file=sys.stderr, flush=True)
     print(json.dumps({"status": "failed", "error": told}), flush=True)
-    os._exit(128 + number)
 
 
 # not where a test imports a program
@@ -27,9 +30,8 @@ if os.path.dirname(os.path.realpath(sys.argv[0])) == os.path.dirname(os.path.rea
     signal.signal(signal.SIGTERM, _end)
 
 if lacking := [name for name in ("click", "numpy", "pyspark") if importlib.util.find_spec(name) is None]:
-    print(
-        f"error: {sys.executable} lacks {' and '.join(lacking)}; name another Python by PYSPARK_PYTHON or unset that, "
-        f"or install there what README.md says of a platform's own Spark",
-        file=sys.stderr,
+    _tell(
+        f"{sys.executable} lacks {' and '.join(lacking)}; name another Python by PYSPARK_PYTHON or unset that, "
+        f"or install there what README.md says of a platform's own Spark"
     )
     sys.exit(2)

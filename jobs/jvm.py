@@ -36,12 +36,16 @@ def started(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Pope
         told = Path(folder, "told")
         # a signal waits until the JVM is known, as it is to be ended then
         signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
-        process = subprocess.Popen(  # noqa: S603  # no shell; what the user gives Spark is the user's
-            command,
-            stdin=subprocess.PIPE,  # when that ends, as this process does, so does the JVM
-            env={**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(told)},
-            preexec_fn=_left_to_the_driver,
-        )
+        try:
+            process = subprocess.Popen(  # noqa: S603  # no shell; what the user gives Spark is the user's
+                command,
+                stdin=subprocess.PIPE,  # when that ends, as this process does, so does the JVM
+                env={**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(told)},
+                preexec_fn=_left_to_the_driver,
+            )
+        except BaseException:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+            raise
         try:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
             while not told.exists():

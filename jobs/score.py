@@ -18,7 +18,7 @@ from jobs import cli, program
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed, Options
 from jobs.errors import HandOffError, InputRefusedError, ModelMismatchError
-from jobs.handoff import apart, inputs, uris
+from jobs.handoff import apart, inputs, outcome, uris
 from jobs.handoff.manifest import Table
 from jobs.handoff.publish import ACTIONS, REJECTS, Steps, Wanted
 from jobs.handoff.run import Run, starting
@@ -230,7 +230,7 @@ def score(options: Options) -> Mapping[str, Any]:
         spark = started(options, found, steps)
         # the loading of a model leaves a core idle, and so does what follows it
         with (
-            session.looked_after(spark),
+            session.looked_after(spark, outcome.told),
             failures.explained(options, lambda: read.damaged(spark, layouts)),
             ThreadPoolExecutor(1, initializer=session.use, initargs=(spark,)) as beside,
         ):

@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 from jobs import cli, program
 from jobs.contract import table_schema
 from jobs.errors import InputRefusedError, UsageError
-from jobs.handoff import inputs, uris
+from jobs.handoff import inputs, outcome, uris
 from jobs.handoff.storage import before_spark, storage_for
 from jobs.scoring import read, session, sql, validate
 
@@ -93,7 +93,7 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
             f"--model {model}: there is a {kept_at} already; a published model never changes, choose a new name"
         )
     try:
-        with session.looked_after(spark):
+        with session.looked_after(spark, outcome.told):
             Pipeline(stages=stages).fit(good).write().save(storage.for_spark(model))
             reloaded = PipelineModel.load(session.exactly(storage.for_spark(model)))
             kept = baseline(reloaded.transform(good), [*wanted, "prediction"])

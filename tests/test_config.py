@@ -70,6 +70,7 @@ def test_it_ends_with_2_in_one_line(main: click.Command, tmp_path: Path, capsys:
     assert said == f"error: --config {tmp_path}/night.json: 'model' takes a text; correct it, or leave it out\n"
 
 
+@pytest.mark.timeout(20)
 def test_what_can_be_read_once_only_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "night.json")
     command = click.Command("score", params=cli.OPTIONS)

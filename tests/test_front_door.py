@@ -299,12 +299,19 @@ def test_a_signal_while_spark_writes_leaves_nothing_behind(
     assert list(out.rglob("*")) == []
 
 
-def test_a_jvm_that_is_killed_is_told_and_nothing_is_left(plain: Score, slow_model: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("loading", [False, True], ids=["while-it-writes", "while-the-model-loads"])
+def test_a_jvm_that_is_killed_is_told_and_nothing_is_left(
+    loading: bool, plain: Score, slow_model: Path, tmp_path: Path
+) -> None:
     (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{n},{n}\n" for n in range(300)))
     out = tmp_path / "out"
     options = {**plain.defaults, "model": slow_model, "input": tmp_path / "in.csv", "output": out}
     process = start("score", *plain.arguments(options))
-    wait_for(lambda: bool(list(out.glob("_staging/*/parts/actions/_temporary"))), process)
+    if loading:
+        assert process.stderr
+        assert any("is up" in line for line in process.stderr)
+    else:
+        wait_for(lambda: bool(list(out.glob("_staging/*/parts/actions/_temporary"))), process)
     (jvm,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(jvm), signal.SIGKILL)
     ended = finished(process, out)

@@ -19,7 +19,7 @@ LAYERS = {
     # what the programs share: manners, no rows
     "program": {"handoff", "errors"},
     "config": {"documents", "errors"},
-    # read before PySpark is loaded, so nothing that loads it
+    # read by the launcher too, which has no PySpark
     "cli": {"program", "config"},
     "jvm": {"errors"},
     # imported before all else

@@ -1,5 +1,6 @@
 """What submit.sh itself does, before the program that it starts: no Spark runs here."""
 
+import json
 import os
 import shlex
 import shutil
@@ -60,6 +61,8 @@ def test_what_is_set_for_master_and_memory_is_not_set_again(given: str, kept: li
         ("--conf spark.master=local", "127.0.0.1"),
         ("--master spark://there:7077", ""),
         ("--master=yarn", ""),
+        ("--conf spark.master=local[2] --master spark://there:7077", ""),
+        ("--conf spark.master=yarn --master local", "127.0.0.1"),
         ("--conf spark.master=k8s://there", ""),
     ],
 )
@@ -81,7 +84,8 @@ def test_a_python_without_the_jobs_packages_is_told(spark: str, tmp_path: Path) 
     ended = finished(start("score", "--help", env=env), Path())
     assert ended.code == 2
     # spark-submit puts what a driver says on stderr to its own stdout
-    (told,) = (ended.stderr if spark == "own" else ended.stdout).splitlines()
+    (told, *_) = (ended.stderr if spark == "own" else ended.stdout).splitlines()
+    assert json.loads(ended.stdout.splitlines()[-1]) == {"status": "failed", "error": told.removeprefix("error: ")}
     assert told.startswith(f"error: {tmp_path}/bare/bin/python lacks click and numpy")
     assert "PYSPARK_PYTHON" in told
 

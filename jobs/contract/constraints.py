@@ -10,9 +10,9 @@ from jobs.errors import UsageError
 
 # what may be asked of a cell besides its type
 NAMES = {"required", "unique", "minimum", "maximum", "enum", "pattern", "minLength", "maxLength"}
-# of the narrower integers
 # a time as Spark's cast takes it; Python takes others too, and other ones with each version
 MOMENT = r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-7]):?[0-5]\d|[+-]18:?00)?"
+# of the narrower integers
 BITS = {"tinyint": 8, "smallint": 16, "int": 32, "integer": 32}
 
 

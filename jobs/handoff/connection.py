@@ -56,11 +56,14 @@ def ranges() -> TransferConfig:
 
 
 def share_credentials() -> None:
-    """Let Spark, started after this, use the credentials that boto3 finds, as those of a profile, which S3A does not read."""
-    if "AWS_ACCESS_KEY_ID" in os.environ:
-        return
+    """Let Spark, started after this, use the region and credentials that boto3 finds, as a profile's, which S3A does not read."""
     with _settings_told():
-        found = boto3.Session().get_credentials()
+        session = boto3.Session()
+        if session.region_name and not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")):
+            os.environ["AWS_REGION"] = session.region_name
+        if "AWS_ACCESS_KEY_ID" in os.environ:
+            return
+        found = session.get_credentials()
     # an instance's own role is found by S3A itself, and renewed
     if found is None or found.method in ("iam-role", "container-role"):
         return

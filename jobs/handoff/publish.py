@@ -66,7 +66,7 @@ class Publication:
         return self._storage.for_spark(join(self._staging, "parts", name))
 
     def publish(self, tables: list[tuple[Table, Wanted]], extra: Mapping[str, Any]) -> str:
-        """Assemble, verify and publish; returns the run folder's URI. Raises `HandOffError`; then nothing is published."""
+        """Assemble, verify and publish; returns the run folder's URI. Raises `HandOffError`, which says if it is published all the same."""
         self._lock.check()
         final = join(self._output, self._run_id)
         # where folders can be renamed the run appears in one step; elsewhere it counts from its manifest on
@@ -88,7 +88,7 @@ class Publication:
             told = outcome.told()
             if told == outcome.NOTHING:
                 raise
-            raise HandOffError(f"{error}; {told}") from error  # the answer alone was lost
+            raise HandOffError(f"{error}; {told}") from error  # the answer may be all that was lost
         if not is_ours:
             raise HandOffError(f"{final}: another run has published there meanwhile; run again")
         self._steps.done("manifest", "manifest written")

@@ -6,11 +6,12 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
 from py4j.java_gateway import JavaPackage
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.sql import SparkSession
 
 from jobs import jvm
@@ -21,6 +22,8 @@ from jobs.scoring.calls import calls_of, java_class
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 PATIENCE_SECONDS = 15.0
 ENDED_SECONDS = 1.0
+# what py4j makes of a JVM that is gone
+SILENT = (Py4JError, ConnectionRefusedError, ConnectionResetError)
 # classes that PySpark asks for by these names with every column it makes
 ASKED_OFTEN = {"functions": "org.apache.spark.sql.functions", "PythonUtils": "org.apache.spark.api.python.PythonUtils"}
 # each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
@@ -143,10 +146,10 @@ def exactly(uri: str) -> str:
 
 
 @contextmanager
-def looked_after(spark: SparkSession) -> Iterator[None]:
+def looked_after(spark: SparkSession, told: Callable[[], str]) -> Iterator[None]:
     """When a signal unwinds the block, end Spark first: a task still at work would write into what is cleaned up next.
 
-    Raises `JobError` if Spark has ended by itself: whatever was said to it then fails in a way of its own.
+    Raises `JobError` if Spark has ended by itself, with what is `told` of the run: what is said to it then fails in a way of its own.
     Within the block nothing may say a word to Spark on the way out of an error, as a `finally` would: after a signal the
     JVM is gone, or in mid-sentence, and what it answers would be told instead of the signal.
     """
@@ -155,12 +158,13 @@ def looked_after(spark: SparkSession) -> Iterator[None]:
     jvm: Optional[subprocess.Popen[bytes]] = getattr(context._gateway, "proc", None)
     try:
         yield
-    except JobError:
-        raise
     except Exception as error:
-        if jvm and (told := _end_of(jvm)):
+        # a `JobError` may be made of the JVM's silence, as one of a model that cannot be loaded
+        known = isinstance(error, JobError) and not isinstance(error.__cause__, SILENT)
+        answered = isinstance(error.__cause__ or error, Py4JJavaError)
+        if jvm and not (known or answered) and (how := _end_of(jvm)):
             raise JobError(
-                f"{told}; nothing was published; see above what it says, or give it more memory "
+                f"{how}; {told()}; see above what it says, or give it more memory "
                 f"(--spark '--driver-memory 4g') or the machine"
             ) from error
         raise

@@ -52,7 +52,7 @@ def _steps(layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> Iterat
     )
     yield lambda found: found.also({SHAPE: shape}).without(commas.FOUND)
     # a cell that is to be held against such a value has to be read to the last character, whatever its type
-    odd = any(char in value for value in schema.missing_values for char in (commas.QUOTE, commas.NO_CHARACTER))
+    odd = any(char in value for value in schema.missing_values for char in (commas.QUOTE, "\ufffd"))
     in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
     for columns in methods.groups(in_order, methods.CELLS):
         yield partial(commas.cells, width=layout.width, columns=columns, fine=PROPER, as_text=odd)

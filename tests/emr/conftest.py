@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from tests.emr.cloud.scripted import Machines
 from tests.emr.cloud.server import Cloud
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 OPERATOR = {"AWS_ACCESS_KEY_ID": "AKIAOPERATORSOWNKEY1", "AWS_SECRET_ACCESS_KEY": "secret-of-the-operator"}
@@ -90,6 +91,12 @@ class Started:
             if words in line:
                 return line
         raise AssertionError(f"never heard {words!r}:\n{''.join(self.heard)}")
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        """Polls; fails if the launcher ends before."""
+        while not condition():
+            assert self.process.poll() is None, self.process.communicate()
+            time.sleep(0.05)
 
     def signal(self, number: int) -> None:
         self.process.send_signal(number)

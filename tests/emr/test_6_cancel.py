@@ -224,8 +224,7 @@ def test_a_job_that_was_taken_before_the_ctrl_c_was_heard_is_cancelled(endless: 
     endless.cloud.faults.next("RunJobFlow", "hang")
     started = endless.start("run", *TARGETS["cluster"], *options, "--", *SCORE)
     started.hear("files uploaded")
-    while not endless.cloud.sent("RunJobFlow"):
-        time.sleep(0.05)
+    started.until(lambda: bool(endless.cloud.sent("RunJobFlow")))
     started.signal(signal.SIGINT)
     endless.cloud.hang_up()
     said = started.end()
@@ -241,8 +240,7 @@ def test_the_second_signal_also_ends_the_wait_for_the_driver_in_yarn(endless: De
     started = endless.start("run", *TARGETS["step"], "--", *SCORE, pace=["--poll-seconds", "2"])
     started.hear(" RUNNING")
     started.signal(signal.SIGINT)
-    while len(endless.cloud.sent("AddJobFlowSteps")) < 2:
-        time.sleep(0.05)
+    started.until(lambda: len(endless.cloud.sent("AddJobFlowSteps")) >= 2)
     started.signal(signal.SIGINT)
     said = started.end()
     assert said.exit_code == 11

@@ -68,7 +68,7 @@ def test_an_interruption_says_whether_the_run_is_published(
 
     rows(tmp_path / "in.csv", 3)
     with monkeypatch.context() as patched:
-        patched.setattr(session, "looked_after", lambda _: nullcontext())  # this Spark is for others too
+        patched.setattr(session, "looked_after", lambda *_: nullcontext())  # this Spark is for others too
         patched.setattr(Steps, "done", interrupted)
         ended = plain(input=tmp_path / "in.csv")
     assert ended.code == 143, ended.stderr

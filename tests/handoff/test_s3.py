@@ -8,6 +8,7 @@ import re
 import threading
 from pathlib import Path
 from typing import Any, Optional
+from unittest import mock
 from urllib.parse import unquote
 
 import boto3
@@ -368,8 +369,11 @@ def alone(environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyP
 def test_the_region_is_that_of_the_environment_or_of_the_profile(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone({}, tmp_path, monkeypatch)
+    alone({"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}, tmp_path, monkeypatch)
     assert connection.client().meta.region_name == "cn-north-1"
+    with mock.patch.dict(os.environ):
+        before_spark(["s3://bucket/in"])
+        assert os.environ["AWS_REGION"] == "cn-north-1"  # for S3A
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
     assert connection.client().meta.region_name == "eu-west-1"
     monkeypatch.setenv("AWS_REGION", "eu-west-3")

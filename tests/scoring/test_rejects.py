@@ -1,7 +1,7 @@
 """Every row is accounted for: which rows are rejected, with which reason, and where they stood."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -87,9 +87,17 @@ def test_each_bad_row_is_rejected_with_its_reason_its_line_and_its_cells(
     assert ",".join(published["ok3"].values()) == "ok3,5,100.0,,2024-01-01T00:00:00Z,false,a,-0.10"
 
 
-def test_a_missing_value_may_have_quotes_or_what_is_no_character(plain: Score, tmp_path: Path) -> None:
-    values = ['"NA"', "n\ufffda", "-"]
-    cells = ['"""NA"""', "n\udcffa", "-", "n\ufffda", '"-"', '"2"', "NA"]
+@pytest.mark.parametrize(
+    ("values", "cells", "wanted"),
+    [
+        (['"NA"', "-"], ['"""NA"""', "-", '"-"', '"2"', "NA"], ["", "", "", "2", None]),
+        (["n\ufffda", "-"], ["n\udcffa", "n\ufffda", "-", "2", "na"], ["", "", "", "2", None]),
+    ],
+    ids=["quotes", "no-character"],
+)
+def test_a_missing_value_may_have_quotes_or_what_is_no_character(
+    values: list[str], cells: list[str], wanted: list[Optional[str]], plain: Score, tmp_path: Path
+) -> None:
     lines = ["id,x,y", *(f"{n},{n},{cell}" for n, cell in enumerate(cells))]
     (tmp_path / "in.csv").write_bytes("".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape"))
     fields = [*plain.defaults["schema"]["fields"], {"name": "y", "type": "integer"}]
@@ -97,8 +105,8 @@ def test_a_missing_value_may_have_quotes_or_what_is_no_character(plain: Score, t
     schema = {"fields": fields, "missingValues": values}
     ended = plain(input=tmp_path / "in.csv", schema=schema, policy=policy, max_rejects="100%")
     assert ended.code == 0, ended.stderr
-    assert ended.reasons == {8: "type-error:y"}
-    assert [row["y"] for row in ended.actions] == ["", "", "", "", "", "2"]
+    assert ended.reasons == {n + 2: "type-error:y" for n, y in enumerate(wanted) if y is None}
+    assert [row["y"] for row in ended.actions] == [y for y in wanted if y is not None]
 
 
 def test_rejects_can_be_corrected_and_fed_back(plain: Score, tmp_path: Path) -> None:

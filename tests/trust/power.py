@@ -32,7 +32,7 @@ def plays_dead(step: str, run: Callable[[], object]) -> None:
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv(KILL_AFTER, step)
         patched.setattr("jobs.handoff.publish.os.kill", cut)
-        patched.setattr("jobs.scoring.session.looked_after", lambda _: pytest.MonkeyPatch.context())
+        patched.setattr("jobs.scoring.session.looked_after", lambda *_: pytest.MonkeyPatch.context())
         patched.setattr(Run, "clean", lambda _: None)
         patched.setattr(OutputLock, "__exit__", lambda self, *_: self._done.set())
         with pytest.raises(PowerCut):
