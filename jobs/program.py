@@ -52,6 +52,8 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     # Python puts the folder of the program there: a shipped train.py would be taken for this one's
     sys.path[:] = [path for path in sys.path if os.path.realpath(path) != os.path.dirname(os.path.realpath(__file__))]
     sys.unraisablehook = _raise_again
+    # a pool of threads would log a traceback of what is told in one line by who asked it
+    logging.getLogger("concurrent.futures").disabled = True
     for number in INTERRUPTED:
         signal.signal(number, _interrupt)
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager, suppress
 from typing import Any, Optional
 
@@ -22,8 +23,8 @@ from jobs.scoring.calls import calls_of, java_class
 MAGIC_COMMITTER = "org.apache.spark.internal.io.cloud.PathOutputCommitProtocol"
 PATIENCE_SECONDS = 15.0
 ENDED_SECONDS = 1.0
-# what py4j makes of a JVM that is gone
-SILENT = (Py4JError, ConnectionRefusedError, ConnectionResetError)
+# what py4j makes of a JVM that is gone, and a pool of a thread that could not begin without it
+SILENT = (Py4JError, ConnectionRefusedError, ConnectionResetError, BrokenExecutor)
 # classes that PySpark asks for by these names with every column it makes
 ASKED_OFTEN = {"functions": "org.apache.spark.sql.functions", "PythonUtils": "org.apache.spark.api.python.PythonUtils"}
 # each wait is twice the one before, so that a limit of 8 from half a second on is two minutes, and 20 would be six days
