@@ -6,7 +6,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Optional
 
@@ -17,6 +18,20 @@ SMALL_RUN_BYTES = 48 << 20
 SMALL_RUN = "-XX:TieredStopAtLevel=1"
 ASKED_EVERY_SECONDS = 0.005
 ENDING = {signal.SIGINT, signal.SIGTERM}
+
+
+@contextmanager
+def signals_kept() -> Iterator[None]:
+    """A signal is heeded at the end of the block. Were it blocked, another thread would take it, as NumPy has some."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda got, _: came.append(got)) for number in ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def started(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Popen[bytes]"]:
@@ -34,20 +49,15 @@ def started(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Pope
     command = [f"{os.environ['SPARK_HOME']}/bin/spark-submit", *conf, *shlex.split(os.environ["PYSPARK_SUBMIT_ARGS"])]
     with tempfile.TemporaryDirectory() as folder:
         told = Path(folder, "told")
-        # a signal waits until the JVM is known, as it is to be ended then
-        signal.pthread_sigmask(signal.SIG_BLOCK, ENDING)
+        process = None
         try:
-            process = subprocess.Popen(  # noqa: S603  # no shell; what the user gives Spark is the user's
-                command,
-                stdin=subprocess.PIPE,  # when that ends, as this process does, so does the JVM
-                env={**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(told)},
-                preexec_fn=_left_to_the_driver,
-            )
-        except BaseException:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
-            raise
-        try:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
+            with signals_kept():  # until the JVM is known, as it is to be ended then
+                process = subprocess.Popen(  # noqa: S603  # no shell; what the user gives Spark is the user's
+                    command,
+                    stdin=subprocess.PIPE,  # when that ends, as this process does, so does the JVM
+                    env={**os.environ, "_PYSPARK_DRIVER_CONN_INFO_PATH": str(told)},
+                    preexec_fn=_left_to_the_driver,
+                )
             while not told.exists():
                 if process.poll() is not None:
                     raise UsageError(
@@ -56,7 +66,8 @@ def started(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Pope
                 time.sleep(ASKED_EVERY_SECONDS)
             said = told.read_bytes()  # a port, and the length and the text of a secret
         except BaseException:
-            process.kill()  # without the folder in which it wants to tell its port it would stay for ever
+            if process:
+                process.kill()  # without the folder in which it wants to tell its port it would stay for ever
             raise
     os.environ["PYSPARK_GATEWAY_PORT"] = str(int.from_bytes(said[:4], "big"))
     os.environ["PYSPARK_GATEWAY_SECRET"] = said[8:].decode()
@@ -66,4 +77,3 @@ def started(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Pope
 def _left_to_the_driver() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches both
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)

@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Optional
 
 import click
 
+from jobs import jvm
 from jobs.errors import InputRefusedError, JobError, UsageError
 from jobs.handoff import outcome
 from jobs.handoff.storage import storage_for
@@ -70,11 +71,8 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
 
 def whole_import(module: str) -> None:
     """Import `module` before a signal is heeded: SciPy, as pyspark.ml looks for it, would take an exception for its lack."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTED)
-    try:
+    with jvm.signals_kept():
         importlib.import_module(module)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _exit(code: int, summary: Mapping[str, Any]) -> NoReturn:

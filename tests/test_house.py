@@ -17,7 +17,7 @@ LAYERS = {
     "handoff": {"handoff", "contract", "errors"},
     "emr": {"emr", "documents", "errors"},
     # what the programs share: manners, no rows
-    "program": {"handoff", "errors"},
+    "program": {"handoff", "errors", "jvm"},
     "config": {"documents", "errors"},
     # read by the launcher too, which has no PySpark
     "cli": {"program", "config"},

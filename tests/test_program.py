@@ -10,7 +10,8 @@ import pytest
 
 from tests.support.runs import REPO
 
-LOST = "try:\n signal.raise_signal({number})\nexcept BaseException: pass"
+# to the process, of which any thread may take it
+LOST = "import os\ntry:\n os.kill(os.getpid(), {number})\nexcept BaseException: pass"
 
 
 # what NumPy, SciPy and a finalizer do with an exception that comes while they are at work
@@ -20,7 +21,8 @@ LOST = "try:\n signal.raise_signal({number})\nexcept BaseException: pass"
         ("click", f"{LOST}\nprint('went on')"),
         (
             "program",
-            "from jobs import program\ndef work():\n program.whole_import('library')\n time.sleep(20)\n"
+            "import threading\nfrom jobs import program\nthreading.Thread(target=time.sleep, args=(9,), daemon=True).start()\n"
+            "def work():\n program.whole_import('library')\n time.sleep(20)\n"
             " return {{'went': 'on'}}\nprogram.run(work)",
         ),
         (
