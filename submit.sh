@@ -191,14 +191,15 @@ submit() { # program, arguments…
   if [[ -n $own_spark ]]; then
     conf+=(--conf spark.ui.enabled=false)
     said=" ${extra[*]-} " # in any of its forms: of an option and a setting the option wins
-    # executors on other machines have to reach the driver; on one machine nobody else has to
-    master=spark.master
-    [[ $said != *" --master"[\ =]* ]] || master=--master
-    [[ $said == *"$master"[\ =]* && $said != *"$master"[\ =]local* ]] || export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
-    if [[ $said != *" --master"[\ =]* && $said != *[\ =]spark.master=* ]]; then
+    master=--master
+    [[ $said == *" $master"[\ =]* ]] || master=spark.master
+    if [[ $said != *[\ =]$master[\ =]* ]]; then
       conf+=(--master "local[*]")
+      said+="$master=local "
       [[ $said == *" --driver-memory"[\ =]* || $said == *[\ =]spark.driver.memory=* ]] || conf+=(--driver-memory 2g)
     fi
+    # executors on other machines have to reach the driver; on this one nobody else has to
+    [[ $said != *[\ =]$master[\ =]local* ]] || export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1}
     if grep -qiE 's3a?:(\\?/){2}' <<<"${args[*]-} $(config_of "${args[@]+"${args[@]}"}")"; then
       ensure_s3_jars
       # behind Spark's own, where the archive of classes fits with and without them

@@ -242,7 +242,7 @@ def score(options: Options) -> Mapping[str, Any]:
 
 
 def load_pyspark_ml(model: str) -> None:
-    """For a model that PySpark has to load."""
+    """Import what loads a model that PySpark saved. Raises `ModelMismatchError`."""
     try:
         program.whole_import("pyspark.ml")
     except ImportError as error:

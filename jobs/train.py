@@ -17,14 +17,13 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from jobs import cli, program
-from jobs.contract import table_schema
+from jobs.contract import preflight, table_schema
 from jobs.errors import InputRefusedError, UsageError
 from jobs.handoff import inputs, outcome, uris
 from jobs.handoff.storage import before_spark, storage_for
 from jobs.scoring import read, session, sql, validate
 
 QUANTILES = [0.0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1.0]
-NUMBERS = ("number", "integer")
 EXAMPLE = """\b
 Example:
   ./submit.sh train --input train.csv --schema schemas/housing.json --label medv \\
@@ -54,12 +53,6 @@ def baseline(predicted: DataFrame, columns: list[str]) -> dict[str, Any]:
     return {"rows": rows, "columns": described}
 
 
-def _hold_numbers(option: str, fields: list[table_schema.Field], types: tuple[str, ...]) -> None:
-    for field in fields:
-        if field.type not in types:
-            raise UsageError(f"{option}: {field.name!r} is a {field.type} in the schema; a regression takes numbers")
-
-
 def train(*, input: str, schema: str, label: str, features: str, model: str) -> Mapping[str, Any]:
     """Fit `label` on `features` by least squares; saves the `PipelineModel` and, beside it, its baseline."""
     uris.check((("input", input), ("schema", schema), ("model", model)))
@@ -68,8 +61,12 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
     strangers = [name for name in wanted if name not in agreed.names]
     if strangers:
         raise UsageError(f"--features: {strangers[0]!r} is not in the schema {schema}")
-    _hold_numbers("--features", [field for field in agreed.fields if field.name in wanted], (*NUMBERS, "boolean"))
-    _hold_numbers("--label", [field for field in agreed.fields if field.name == label], NUMBERS)
+    for option, names, kinds in (("features", wanted, preflight.NUMERIC), ("label", [label], ("number", "integer"))):
+        for field in agreed.fields:
+            if field.name in names and field.type not in kinds:
+                raise UsageError(
+                    f"--{option}: {field.name!r} is a {field.type} in the schema; a regression takes numbers"
+                )
     storage = storage_for(model)
     if storage.exists(model):
         raise UsageError(

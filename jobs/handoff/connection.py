@@ -1,10 +1,11 @@
 """How this driver reaches S3, with what patience, and what the store's refusals mean."""
 
+import functools
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any, Literal, Optional
 
 import boto3
 from boto3.s3.transfer import TransferConfig
@@ -25,7 +26,6 @@ def client() -> Any:
 
     Raises `UsageError` if that names what is not there or cannot be.
     """
-    region = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     # a store behind AWS_ENDPOINT_URL seldom resolves bucket.host
     style: Literal["path", "auto"] = "path" if _custom_endpoint() else "auto"
     retries: Any = {"mode": "standard"}
@@ -39,7 +39,18 @@ def client() -> Any:
         s3={"addressing_style": style},
     )
     with _settings_told():
-        return boto3.client("s3", region_name=region or boto3.Session().region_name or "us-east-1", config=config)
+        return boto3.client("s3", region_name=_region() or "us-east-1", config=config)
+
+
+def _region() -> Optional[str]:
+    """That of the environment or of the profile."""
+    named = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    return named or _of_profile(os.environ.get("AWS_PROFILE"), os.environ.get("AWS_CONFIG_FILE"))
+
+
+@functools.cache  # a client is made for each question, and to read a profile takes longer than that
+def _of_profile(_: Optional[str], __: Optional[str]) -> Optional[str]:
+    return boto3.Session().region_name
 
 
 def ranges() -> TransferConfig:
@@ -58,12 +69,11 @@ def ranges() -> TransferConfig:
 def share_credentials() -> None:
     """Let Spark, started after this, use the region and credentials that boto3 finds, as a profile's, which S3A does not read."""
     with _settings_told():
-        session = boto3.Session()
-        if session.region_name and not (os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")):
-            os.environ["AWS_REGION"] = session.region_name
+        if region := _region():
+            os.environ["AWS_REGION"] = region
         if "AWS_ACCESS_KEY_ID" in os.environ:
             return
-        found = session.get_credentials()
+        found = boto3.Session().get_credentials()
     # an instance's own role is found by S3A itself, and renewed
     if found is None or found.method in ("iam-role", "container-role"):
         return

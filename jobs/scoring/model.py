@@ -40,7 +40,7 @@ class JvmStage(NamedTuple):
         """What the stage makes of `frame`."""
         given: Any = frame
         stage = _passing_over(self, frame)
-        for part in self.parts:
+        for part in self.parts:  # an R formula applies its own indexers, each of one column, which are set in place
             _passing_over(part, frame)
         return DataFrame(stage.transform(given._jdf), frame.sparkSession)
 
@@ -92,8 +92,8 @@ def _passing_over(stage: JvmStage, frame: DataFrame) -> Any:
     java = stage.java
     if not stage.is_sparks or stage.kind != "StringIndexerModel" or java.getHandleInvalid() != "skip":
         return java
-    inputs = guards.columns(java, "input")
-    there = [at for at, name in enumerate(inputs) if name in frame.columns]
+    inputs, columns = guards.columns(java, "input"), frame.columns
+    there = [at for at, name in enumerate(inputs) if name in columns]
     if len(there) == len(inputs):
         return java
     if not there:
@@ -102,8 +102,8 @@ def _passing_over(stage: JvmStage, frame: DataFrame) -> Any:
     some = java_class(frame.sparkSession, f"{ML}.feature.StringIndexerModel")(
         java.uid(), calls.array_of(STRING, [labels[at] for at in there], 0)
     )
-    for name, columns in (("inputCols", inputs), ("outputCols", outputs)):
-        some.set(some.getParam(name), calls.array_of(STRING, [columns[at] for at in there]))
+    for name, all_of_them in (("inputCols", inputs), ("outputCols", outputs)):
+        some.set(some.getParam(name), calls.array_of(STRING, [all_of_them[at] for at in there]))
     return some.set(some.getParam("handleInvalid"), "skip")
 
 
