@@ -75,5 +75,5 @@ def started(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Pope
 
 
 def _left_to_the_driver() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C reaches both
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in ENDING:  # they reach both, as a whole group of processes gets them
+        signal.signal(number, signal.SIG_IGN)

@@ -78,7 +78,9 @@ def train(*, input: str, schema: str, label: str, features: str, model: str) -> 
     source = read.source(spark, layouts, found.parquet, agreed, size=found.size)
     rows = read.rows(spark, source, agreed)
     good = validate.check(rows, agreed, frozenset([*wanted, label]))
-    if not good.take(1):
+    with session.looked_after(spark, outcome.told):
+        fits = bool(good.take(1))
+    if not fits:
         raise InputRefusedError(
             f"{input}: no row fits the schema, with all features and the label there; correct the input or the schema"
         )

@@ -175,7 +175,8 @@ def looked_after(spark: SparkSession, told: Callable[[], str]) -> Iterator[None]
         cancelling.start()
         cancelling.join(PATIENCE_SECONDS)
         if jvm:
-            jvm.terminate()
+            if jvm.stdin:  # it heeds no signal but the last
+                jvm.stdin.close()
             try:
                 jvm.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
@@ -196,6 +197,7 @@ def _end_of(jvm: "subprocess.Popen[bytes]") -> Optional[str]:
 
 def _cancel(context: Any) -> None:
     with suppress(Exception):  # the signal may have ended the JVM as well
+        context.setLogLevel("OFF")  # what still runs then finds its scheduler gone, its broadcasts, its pool of threads
         context.cancelAllJobs()
 
 
