@@ -11,6 +11,6 @@ setup(
     packages=find_packages(include=["jobs", "jobs.*", "schemas"]),
     package_data={"schemas": ["*.json"], "jobs": ["log4j2.properties"]},
     # click 8.2 needs Python 3.10, and EMR 7 gives 3.9
-    install_requires=["click>=8.1,<8.2", "boto3>=1.34", "numpy"],
+    install_requires=["click>=8.1,<8.2", "boto3>=1.34", "numpy", "packaging"],
     extras_require={"spark": ["pyspark>=3.5,<4.1"], "test": ["pandas", "pytest"]},
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import json
 import os
 import re
@@ -12,6 +13,9 @@ import subprocess
 import sys
 import tempfile
 from typing import TYPE_CHECKING
+
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from jobs.emr import package, release
 from jobs.errors import UsageError
@@ -59,7 +63,7 @@ def _archive(name: str, pins: Sequence[str], target: release.Release, architectu
             return package.Artefact(name, file.read())
     with tempfile.TemporaryDirectory() as folder:
         _install(pins, folder, target, architecture)
-        _check_all_pinned(pins, folder)
+        _check_all_pinned(pins, folder, target, architecture)
         _drop_what_varies(folder)
         artefact = package.archive_of(folder, name=name)
     with contextlib.suppress(OSError):  # a home that cannot be written to costs time only
@@ -83,13 +87,30 @@ def _install(pins: Sequence[str], folder: str, target: release.Release, architec
         )
 
 
-def _check_all_pinned(pins: Sequence[str], folder: str) -> None:
-    pinned = {_plain(pin.partition("==")[0]) for pin in pins}
-    for entry in sorted(os.listdir(folder)):
-        if entry.endswith(".dist-info"):
-            name, _, version = entry[: -len(".dist-info")].rpartition("-")
-            if _plain(name) not in pinned:
-                raise UsageError(f"{', '.join(pins)} also need {name}=={version}: add that line to the requirements")
+def _check_all_pinned(pins: Sequence[str], folder: str, target: release.Release, architecture: str) -> None:
+    pinned = {canonicalize_name(pin.partition("==")[0]) for pin in pins}
+    found = sorted(importlib.metadata.distributions(path=[folder]), key=lambda each: each.metadata["Name"])
+    needed = [Requirement(f"{each.metadata['Name']}=={each.version}") for each in found]
+    # what is needed on some Pythons only, pip judges by the one that it runs on
+    there = {
+        "python_version": target.python,
+        "python_full_version": f"{target.python}.0",
+        "implementation_name": "cpython",
+        "platform_python_implementation": "CPython",
+        "os_name": "posix",
+        "sys_platform": "linux",
+        "platform_system": "Linux",
+        "platform_machine": architecture,
+        "extra": "",
+    }
+    every = [Requirement(text) for each in found for text in each.requires or ()]
+    needed += [one for one in every if one.marker is None or one.marker.evaluate(there)]
+    for one in needed:
+        if canonicalize_name(one.name) not in pinned:
+            raise UsageError(
+                f"{', '.join(pins)} also need {canonicalize_name(one.name)}{one.specifier} on Python {target.python}: "
+                f"add a line for it to the requirements"
+            )
 
 
 def _drop_what_varies(folder: str) -> None:
@@ -103,10 +124,6 @@ def _drop_what_varies(folder: str) -> None:
     for service in os.listdir(data) if os.path.isdir(data) else ():
         if os.path.isdir(os.path.join(data, service)) and service not in SERVICES_KEPT:
             shutil.rmtree(os.path.join(data, service))
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def _cache() -> str:
