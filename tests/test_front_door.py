@@ -16,6 +16,7 @@ from typing import Any
 import pyspark
 import pytest
 
+from jobs import jvm
 from tests.emr.cloud.machines import java
 from tests.support import models
 from tests.support.runs import (
@@ -229,6 +230,16 @@ def test_the_jvm_understands_what_its_compilers_are_told() -> None:
     assert said.count("CompileCommand: CompileThresholdScaling") == len(told), said
 
 
+def test_the_first_compiler_alone_has_as_much_room_as_both() -> None:  # else it is full, and switched off
+    room = r"\bReservedCodeCacheSize += (\d+) "
+    both, one = (
+        run([java(), *told, "-XX:+PrintFlagsFinal", "-version"], capture_output=True, text=True, check=True).stdout
+        for told in ([], jvm.SMALL_RUN.split())
+    )
+    assert re.findall(r"\bTieredStopAtLevel += (\d) ", one) == ["1"]
+    assert int(re.findall(room, one)[0]) >= int(re.findall(room, both)[0])
+
+
 def test_the_heap_has_its_whole_size_from_the_start() -> None:  # it does not grow (0010)
     told, said = asked_of_the_jvm(
         r"-XX:(?:[+-]Use\w+|InitialRAMPercentage|NewSize|SurvivorRatio|MaxTenuringThreshold)[^\s\"]*", "-Xmx700m"
@@ -312,8 +323,8 @@ def test_a_jvm_that_is_killed_is_told_and_nothing_is_left(
         assert any("is up" in line for line in process.stderr)
     else:
         wait_for(lambda: bool(list(out.glob("_staging/*/parts/actions/_temporary"))), process)
-    (jvm,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(jvm), signal.SIGKILL)
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(child), signal.SIGKILL)
     ended = finished(process, out)
     assert ended.code == 1, ended.stderr
     assert ended.error.startswith("error: Spark's JVM was killed by signal 9")

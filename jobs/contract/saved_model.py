@@ -94,9 +94,11 @@ def parse(files: Mapping[str, str], where: str) -> SavedModel:
     if root is None:
         raise ModelMismatchError(f"model {where}: no metadata/ in it; save a PipelineModel there with model.save(…)")
     if not str(root.get("class", "")).endswith(".PipelineModel"):
-        raise ModelMismatchError(
-            f"model {where}: is a {root.get('class')}, not a PipelineModel; fit it inside a Pipeline and save that"
+        tuned = str(root.get("class", "")).endswith(("CrossValidatorModel", "TrainValidationSplitModel"))
+        cure = (
+            "save its bestModel, if that is a pipeline, or fit it inside one" if tuned else "fit it inside a Pipeline"
         )
+        raise ModelMismatchError(f"model {where}: is a {root.get('class')}, not a PipelineModel; {cure} and save that")
     in_python = root.get("paramMap", {}).get("language") == "Python"
     try:
         stages = tuple(_flatten("", root, described, in_python))

@@ -96,12 +96,12 @@ class Publication:
             self._storage.rename(build, final)
             self._steps.done("rename", f"published {final}")
         try:
-            runs.set_latest(self._storage, self._output, runs.published(self._storage, self._output))
+            newest = runs.set_latest(self._storage, self._output, runs.published(self._storage, self._output))
         except OSError as error:
             raise HandOffError(
                 f"{final} is published, but {runs.LATEST} not yet: {error}; run again, which sets it"
             ) from error
-        self._steps.done("latest", f"{runs.LATEST} names {self._run_id}")
+        self._steps.done("latest", f"{runs.LATEST} names {newest}")
         return final
 
     def refuse(self, rejects: Table, wanted: Wanted, summary: Mapping[str, Any]) -> str:

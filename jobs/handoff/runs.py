@@ -58,19 +58,20 @@ def next_run_id(runs: Mapping[str, str], run_date: str) -> str:
     return run_date if not taken else f"{run_date}.{taken + 1}"
 
 
-def set_latest(storage: Storage, output: str, runs: Mapping[str, str]) -> None:
-    """Make `latest.json` name the newest of the published `runs`: that of the last date, and of several its last."""
+def set_latest(storage: Storage, output: str, runs: Mapping[str, str]) -> Optional[str]:
+    """Make `latest.json` name the newest of the published `runs`, if any: that of the last date, and of several its last."""
     if not runs:
-        return
+        return None
     run_id = list(runs)[-1]
     document = {"run_id": run_id, "path": f"{run_id}/{manifest.NAME}", "actions": f"{run_id}/actions.csv"}
     text = (json.dumps(document) + "\n").encode()
     try:
         if storage.read(join(output, LATEST)) == text:
-            return
+            return run_id
     except FileNotFoundError:
         pass
     storage.write(join(output, LATEST), text)
+    return run_id
 
 
 def _order(run_id: str) -> tuple[str, int]:

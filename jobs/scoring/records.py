@@ -54,13 +54,12 @@ def stitch(lines: Iterable[tuple[str, str]], width: int, header: str) -> Iterato
     while (head := ahead.next()) is not None:
         file, number, raw = head
         line = _ended(raw)
-        if line == header:
-            yield None, 1, file, NO_BLOCK, number
-        elif not line:
+        if not line:
             yield None, 2, file, NO_BLOCK, number
         else:
             cells = _record(ahead, file, raw, width)
-            yield cells or line.split(","), 3 if cells is None else 0, file, NO_BLOCK, number
+            kind = 1 if line == header else 3 if cells is None else 0
+            yield cells or line.split(","), kind, file, NO_BLOCK, number
 
 
 def _ended(line: str) -> str:

@@ -158,6 +158,7 @@ def test_the_major_version_of_spark_must_be_the_same(saved: str, fits: bool) -> 
         ({"metadata/part-00000": "{"}, "is not JSON"),
         ({"metadata/part-00000": "[]"}, "not a JSON object"),
         ({"metadata/part-00000": '{"class": "org.apache.spark.ml.feature.Bucketizer"}'}, "not a PipelineModel"),
+        ({"metadata/part-00000": '{"class": "org.apache.spark.ml.tuning.CrossValidatorModel"}'}, "save its bestModel"),
     ],
 )
 def test_what_is_no_saved_pipeline_does_not_fit(found: dict[str, str], said: str) -> None:

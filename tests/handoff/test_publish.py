@@ -130,6 +130,7 @@ def test_a_second_run_of_a_date_does_nothing_or_gets_the_next_number(plain: Scor
     earlier = plain(input=tmp_path / "in.csv", run_date="2026-11-21")
     assert earlier.summary["run_id"] == "2026-11-21"
     assert json.loads((first.output / "latest.json").read_text())["run_id"] == "2026-11-22.3"
+    assert "latest.json names 2026-11-22.3" in earlier.stderr
     now = everything(first.output)
     assert {name: now[name] for name in before if name != "latest.json"} == {
         name: content for name, content in before.items() if name != "latest.json"

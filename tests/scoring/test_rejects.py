@@ -118,6 +118,13 @@ def test_rejects_can_be_corrected_and_fed_back(plain: Score, tmp_path: Path) -> 
     assert [(row["id"], row["x"]) for row in again.actions] == [('a, "b"', "1.0")]
 
 
+@pytest.mark.parametrize("name", ["a", "a\nb"], ids=["one-line", "line-break"])
+def test_the_cells_of_a_header_that_comes_again_are_shown(plain: Score, tmp_path: Path, name: str) -> None:
+    (tmp_path / "in.csv").write_text(f'id,"x"\n"{name}",1\nid,"x"\nc,2\n')
+    (again,) = plain(input=tmp_path / "in.csv", max_rejects=1).rejects
+    assert (again["id"], again["x"], again["_reasons"]) == ("id", "x", "repeated-header")
+
+
 def test_with_more_rejects_than_allowed_nothing_is_published(plain: Score, tmp_path: Path) -> None:
     (tmp_path / "in.csv").write_text("id,x\na,1\nb,two\nc,\nd,4\n")
     refused = plain(input=tmp_path / "in.csv", max_rejects=1)
