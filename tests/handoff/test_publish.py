@@ -192,6 +192,14 @@ def test_a_run_on_a_host_with_another_clock_keeps_its_lock(
     assert json.loads(path.read_text())["host"] == "elsewhere"
 
 
+def test_what_is_published_is_on_the_disk_before_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "part-0").write_text("a,1\n")
+    synced = list[str]()
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
+    LocalStorage().assemble(b"id,x\n", LocalStorage().find(str(tmp_path / "part-0")), str(tmp_path / "actions.csv"))
+    assert str(tmp_path / "actions.csv") in synced
+
+
 def test_a_lock_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")

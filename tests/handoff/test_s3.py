@@ -2,23 +2,19 @@
 
 import hashlib
 import json
-import os
 import random
-import re
 import threading
 from pathlib import Path
 from typing import Any, Optional
-from unittest import mock
 from urllib.parse import unquote
 
-import boto3
 import pytest
 
 from jobs.errors import InputRefusedError, UsageError
-from jobs.handoff import apart, connection, inputs
+from jobs.handoff import apart, inputs, multipart
 from jobs.handoff.publish import Steps
 from jobs.handoff.s3 import S3Storage
-from jobs.handoff.storage import FileInfo, before_spark, storage_for
+from jobs.handoff.storage import FileInfo
 from jobs.handoff.tally import Assembled
 from jobs.scoring import listed
 from tests.conftest import XS, XS_POLICY
@@ -254,7 +250,7 @@ def test_what_a_failed_or_dead_run_left_is_cleared_away_and_other_outputs_are_no
     store: Any, bucket: str, uploaded: Score, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,1\nb,two\n")
-    for key in ("out/2026-11-22/actions.csv", "out-eu/2026-11-22/actions.csv"):
+    for key in ("out/2026-11-22/actions.csv", "out/refused/2026-11-22/rejects.csv", "out-eu/2026-11-22/actions.csv"):
         store.create_multipart_upload(Bucket=bucket, Key=key)
     store.put_object(Bucket=bucket, Key="out-eu/_staging/x", Body=b"theirs")
     read_back = S3Storage._read_back
@@ -317,6 +313,36 @@ def test_a_run_that_lost_its_lock_leaves_the_other_runs_files_alone(
             store.delete_object(Bucket=bucket, Key=key)
 
 
+def test_a_refused_run_that_lost_its_lock_leaves_what_the_other_refused(
+    store: Any, bucket: str, uploaded: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,one\n")
+    theirs = {"out/_lock.json", "out/refused/2026-11-22/rejects.csv", "out/refused/2026-11-22/summary.json"}
+    done = Steps.done
+
+    def slept(self: Steps, name: str, said: str) -> None:
+        done(self, name, said)
+        if name == "rejects":
+            for key in theirs:
+                store.put_object(Bucket=bucket, Key=key, Body=b"theirs")
+
+    monkeypatch.setattr(Steps, "done", slept)
+    ended = uploaded(input=f"s3://{bucket}/in/")
+    assert ended.code == 5, ended.stderr
+    assert "the lock was taken over while this run slept" in ended.error
+    assert keys(store, bucket, "out/").keys() == theirs
+    assert all(store.get_object(Bucket=bucket, Key=key)["Body"].read() == b"theirs" for key in theirs)
+
+
+def test_a_night_that_is_refused_again_leaves_its_own_rejects(store: Any, bucket: str, uploaded: Score) -> None:
+    for cell in (b"one", b"two"):
+        store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na," + cell + b"\n")
+        ended = uploaded(input=f"s3://{bucket}/in/")
+        assert ended.code == 3, ended.stderr
+        left = store.get_object(Bucket=bucket, Key="out/refused/2026-11-22/rejects.csv")["Body"].read()
+        assert left.splitlines()[1].startswith(b"a," + cell + b",type-error:x,")
+
+
 @pytest.mark.parametrize("size", [9, 6 * MIB])
 def test_what_another_run_has_published_is_not_written_over(store: Any, bucket: str, size: int) -> None:
     store.put_object(Bucket=bucket, Key="part-0", Body=b"x" * size)
@@ -338,46 +364,30 @@ def test_an_upload_that_breaks_off_is_given_up(store: Any, bucket: str) -> None:
     assert "whole.csv" not in keys(store, bucket, "")
 
 
-@pytest.mark.parametrize(
-    ("environment", "said"),
-    [
-        ({"AWS_PROFILE": "nosuch"}, "The config profile (nosuch) could not be found"),
-        ({"AWS_ENDPOINT_URL": "localhost:9"}, "Invalid endpoint: localhost:9"),
-        ({"AWS_ACCESS_KEY_ID": "k"}, "AWS_SECRET_ACCESS_KEY"),
-        ({"AWS_REGION": "eu central"}, "eu central"),
-    ],
-)
-def test_settings_that_cannot_be_are_told(
-    environment: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alone(environment, tmp_path, monkeypatch)
-    with pytest.raises(UsageError, match=re.escape(said)) as refused:
-        before_spark(["s3://bucket/in"]), storage_for("s3://bucket/in")
-    assert str(refused.value).endswith("AWS_ENDPOINT_URL and the credentials in the environment")
+def test_a_part_is_copied_whole_where_what_is_left_would_be_too_small_for_s3() -> None:
+    gib = 1 << 30  # as much as is copied at once; S3 takes no part under 5 MiB but the last
+    for size in (gib + 1, gib + 5 * MIB - 1):
+        parts = [FileInfo("s3://b/0", size, ""), FileInfo("s3://b/1", 6 * MIB, "")]
+        assert multipart._planned(0, parts) == [[("s3://b/0", 0, size)], [("s3://b/1", 0, 6 * MIB)]]
+    halves = multipart._planned(0, [FileInfo("s3://b/0", gib + 5 * MIB, "")])
+    assert halves == [[("s3://b/0", 0, gib)], [("s3://b/0", gib, gib + 5 * MIB)]]
 
 
-def alone(environment: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of all that tells how S3 is reached only this, and the region of a profile."""
-    for name in [name for name in os.environ if name.startswith("AWS_")]:
-        monkeypatch.delenv(name)
-    (folder / "aws").write_text("[default]\nregion = cn-north-1\n")
-    for name, value in {"AWS_CONFIG_FILE": str(folder / "aws"), **environment}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+def test_of_a_folder_all_is_deleted_or_what_is_not_is_told(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, sent = [FileInfo(f"s3://b/out/{n}", 1, "") for n in range(2001)], list[list[dict[str, str]]]()
 
+    def delete(*, Bucket: str, Delete: dict[str, Any]) -> dict[str, Any]:
+        sent.append(Delete["Objects"])
+        kept = [{"Key": each["Key"], "Code": "AccessDenied"} for each in Delete["Objects"] if each["Key"] == "out/2000"]
+        return {"Errors": kept} if kept else {}
 
-def test_the_region_is_that_of_the_environment_or_of_the_profile(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    alone({"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s"}, tmp_path, monkeypatch)
-    assert connection.client().meta.region_name == "cn-north-1"
-    with mock.patch.dict(os.environ):
-        before_spark(["s3://bucket/in"])
-        assert os.environ["AWS_REGION"] == "cn-north-1"  # for S3A
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    assert connection.client().meta.region_name == "eu-west-1"
-    monkeypatch.setenv("AWS_REGION", "eu-west-3")
-    assert connection.client().meta.region_name == "eu-west-3"
+    storage = S3Storage()
+    monkeypatch.setattr(storage, "_at", lambda *_, **__: files)
+    monkeypatch.setattr(storage.client, "delete_objects", delete)
+    with pytest.raises(OSError, match=r"s3://b/out/2000: cannot be deleted \(AccessDenied\)"):
+        storage.delete("s3://b/out")
+    assert [each["Key"] for some in sent for each in some] == [f"out/{n}" for n in range(2001)]
+    assert max(map(len, sent)) <= 1000  # S3 takes no more
 
 
 def test_a_bucket_or_object_that_is_not_there_is_told_in_one_line(store: Any, bucket: str, uploaded: Score) -> None:
