@@ -15,7 +15,7 @@ from jobs.errors import UsageError
 
 # below this many bytes of input the JVM's optimising compiler costs more than it gains
 SMALL_RUN_BYTES = 48 << 20
-# alone the first compiler would have room for 48 MB of code; an ordinary pipeline of eight stages fills it, and nothing is compiled then
+# alone the first compiler would have room for 48 MB of code; a pipeline of eight stages may fill it, and nothing is compiled then
 SMALL_RUN = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m"
 ASKED_EVERY_SECONDS = 0.005
 ENDING = {signal.SIGINT, signal.SIGTERM}
