@@ -21,14 +21,18 @@ EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold; real times wo
 
 @dataclass(frozen=True)
 class Artefact:
-    """Bytes with a file name; `path` is the content-addressed place below the staging prefix."""
+    """Bytes with a file name; `path` is the content-addressed place below the staging prefix, `contents` tells the same run."""
 
     name: str
     body: bytes
 
     @property
     def sha256(self) -> str:
-        """Of what is in it: another zlib makes other bytes of the same, and neither run nor request may depend on that."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    @property
+    def contents(self) -> str:
+        """SHA-256 of what is in it: another zlib makes other bytes of the same."""
         packed = self.name.endswith(".gz")
         return hashlib.sha256(gzip.decompress(self.body) if packed else self.body).hexdigest()
 

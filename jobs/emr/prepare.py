@@ -78,5 +78,5 @@ def prepare(
         py_files=",".join([uri(code), *shipped]),
         archives=tuple(uri(archive) for archive in archives),
         uploads={uri(artefact): artefact for artefact in (*travelling, *files.values())},
-        key=record.run_key(command, arguments, [*shipped, *(artefact.sha256 for artefact in travelling)]),
+        key=record.run_key(command, arguments, [*shipped, *(artefact.contents for artefact in travelling)]),
     )
