@@ -13,6 +13,8 @@ OUTPUT_PARAMS = (
     *("outputCol", "outputCols", "predictionCol", "probabilityCol", "rawPredictionCol", "leafCol"),
     *("linkPredictionCol", "quantilesCol", "topicDistributionCol"),
 )
+# what has chosen one of several models, its `bestModel`
+VALIDATIONS = ("CrossValidatorModel", "TrainValidationSplitModel")
 # a folder that holds the stages another stands for; all else below a stage is part of it, or what it was fitted by, as `estimator`
 NESTED = r"(stages/[^/]+|bestModel|pipelineModel)/"
 # those in the JVM, and those of which Python has an object alone, as of a one-versus-rest
@@ -94,10 +96,9 @@ def parse(files: Mapping[str, str], where: str) -> SavedModel:
     if root is None:
         raise ModelMismatchError(f"model {where}: no metadata/ in it; save a PipelineModel there with model.save(…)")
     if not str(root.get("class", "")).endswith(".PipelineModel"):
-        tuned = str(root.get("class", "")).endswith(("CrossValidatorModel", "TrainValidationSplitModel"))
-        cure = (
-            "save its bestModel, if that is a pipeline, or fit it inside one" if tuned else "fit it inside a Pipeline"
-        )
+        cure = "fit it inside a Pipeline"
+        if str(root.get("class", "")).endswith(VALIDATIONS):
+            cure = "save its bestModel, if that is a pipeline, or fit it inside one"
         raise ModelMismatchError(f"model {where}: is a {root.get('class')}, not a PipelineModel; {cure} and save that")
     in_python = root.get("paramMap", {}).get("language") == "Python"
     try:

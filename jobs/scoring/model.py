@@ -11,13 +11,12 @@ from typing import Any, NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
-from jobs.contract.saved_model import SavedModel
+from jobs.contract.saved_model import VALIDATIONS, SavedModel
 from jobs.errors import ModelMismatchError
 from jobs.scoring import failures, guards, session
 from jobs.scoring.calls import STRING, calls_of, java_class
 
 ML = "org.apache.spark.ml"
-VALIDATIONS = ("CrossValidatorModel", "TrainValidationSplitModel")
 AT_ONCE = 8
 LACKING = "ClassNotFoundException: "
 

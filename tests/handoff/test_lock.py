@@ -10,10 +10,11 @@ from typing import Any, Optional
 
 import pytest
 
-from jobs.errors import RunUnderWayError
+from jobs.errors import HandOffError, RunUnderWayError
 from jobs.handoff import lock
 from jobs.handoff.lock import OutputLock
 from jobs.handoff.storage import LocalStorage
+from tests.support.runs import Score
 
 
 def owner(pid: int) -> dict[str, Any]:
@@ -21,6 +22,57 @@ def owner(pid: int) -> dict[str, Any]:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     pids = f"{boot} {Path('/proc/self/ns/pid').readlink()}"
     return {"token": "theirs", "host": socket.gethostname(), "pid": pid, "pids": pids, "alive": time.time()}
+
+
+def test_a_dead_runs_lock_is_taken_over_and_a_live_one_is_respected(
+    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "in.csv").write_text("id,x\na,1\n")
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (tmp_path / "out").mkdir()
+    path, mine = tmp_path / "out" / "_lock.json", owner(os.getpid())
+    # a container of the same name has processes of its own, so that a number tells nothing
+    for alive in ({**mine, "host": "elsewhere"}, mine, {**mine, "pid": gone.pid, "pids": "another container's"}):
+        path.write_text(json.dumps(alive))
+        held = plain(input=tmp_path / "in.csv")
+        assert held.code == 6
+        assert "is under way" in held.error
+        assert list((tmp_path / "out").iterdir()) == [path]
+    monkeypatch.setattr(lock, "WATCH_SECONDS", 0.5)
+    elsewhere = [{**mine, "host": "elsewhere", "alive": time.time() + hours * 3600} for hours in (-1, 1)]
+    for number, dead in enumerate(({**mine, "pid": gone.pid}, *elsewhere, None)):
+        path.write_text(json.dumps(dead) if dead else "")  # a lock file that a power cut left empty is nobody's
+        ended = plain(input=tmp_path / "in.csv", force=True)
+        assert ended.code == 0, ended.stderr
+        assert len(list((tmp_path / "out").glob("2026*"))) == number + 1
+        assert not path.exists()
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_run_on_a_host_with_another_clock_keeps_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    path = tmp_path / "_lock.json"
+
+    def refreshed(_: float) -> None:
+        path.write_text(json.dumps({**owner(1), "host": "elsewhere", "alive": time.time() + hours * 3600}))
+
+    refreshed(0)
+    monkeypatch.setattr("jobs.handoff.lock.time.sleep", refreshed)
+    with pytest.raises(RunUnderWayError, match="its clock is not ours"), OutputLock(LocalStorage(), str(tmp_path)):
+        pass
+    assert json.loads(path.read_text())["host"] == "elsewhere"
+
+
+def test_a_lock_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(HandOffError, match="No space left"), OutputLock(LocalStorage(), str(tmp_path)):
+        pass
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_lock_that_another_run_has_taken_over_is_not_written_over(

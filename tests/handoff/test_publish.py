@@ -5,19 +5,16 @@ import io
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from jobs.errors import HandOffError, RunUnderWayError, UsageError
+from jobs.errors import UsageError
 from jobs.handoff import apart, runs, storage
-from jobs.handoff.lock import OutputLock
 from jobs.handoff.publish import Steps
 from jobs.handoff.storage import LocalStorage
 from jobs.handoff.tally import Assembled
@@ -147,67 +144,12 @@ def test_a_dry_run_writes_nothing(plain: Score, tmp_path: Path) -> None:
     assert written == {"schema.json", "policy.json"}  # the test's own
 
 
-def test_a_dead_runs_lock_is_taken_over_and_a_live_one_is_respected(
-    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows(tmp_path / "in.csv", 5)
-    gone = subprocess.Popen(["true"])
-    gone.wait()
-    (tmp_path / "out").mkdir()
-    lock = tmp_path / "out" / "_lock.json"
-    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
-    pids = {"pids": f"{boot} {Path('/proc/self/ns/pid').readlink()}"}
-    mine = {"token": "t", "host": socket.gethostname(), "pid": os.getpid(), **pids, "alive": time.time()}
-    # a container of the same name has processes of its own, so that a number tells nothing
-    for alive in ({**mine, "host": "elsewhere"}, mine, {**mine, "pid": gone.pid, "pids": "another container's"}):
-        lock.write_text(json.dumps(alive))
-        held = plain(input=tmp_path / "in.csv")
-        assert held.code == 6
-        assert "is under way" in held.error
-        assert list((tmp_path / "out").iterdir()) == [lock]
-    monkeypatch.setattr("jobs.handoff.lock.WATCH_SECONDS", 0.5)
-    elsewhere = [{**mine, "host": "elsewhere", "alive": time.time() + hours * 3600} for hours in (-1, 1)]
-    for number, dead in enumerate(({**mine, "pid": gone.pid}, *elsewhere, None)):
-        lock.write_text(json.dumps(dead) if dead else "")  # a lock file that a power cut left empty is nobody's
-        ended = plain(input=tmp_path / "in.csv", force=True)
-        assert ended.code == 0, ended.stderr
-        assert len(list((tmp_path / "out").glob("2026*"))) == number + 1
-        assert not lock.exists()
-
-
-@pytest.mark.parametrize("hours", [-1, 1])
-def test_a_run_on_a_host_with_another_clock_keeps_its_lock(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
-) -> None:
-    path = tmp_path / "_lock.json"
-
-    def refreshed(_: float) -> None:
-        owner = {"token": "t", "host": "elsewhere", "pid": 1, "alive": time.time() + hours * 3600}
-        path.write_text(json.dumps(owner))
-
-    refreshed(0)
-    monkeypatch.setattr("jobs.handoff.lock.time.sleep", refreshed)
-    with pytest.raises(RunUnderWayError, match="its clock is not ours"), OutputLock(LocalStorage(), str(tmp_path)):
-        pass
-    assert json.loads(path.read_text())["host"] == "elsewhere"
-
-
 def test_what_is_published_is_on_the_disk_before_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "part-0").write_text("a,1\n")
     synced = list[str]()
     monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.readlink(f"/proc/self/fd/{number}")))
     LocalStorage().assemble(b"id,x\n", LocalStorage().find(str(tmp_path / "part-0")), str(tmp_path / "actions.csv"))
     assert str(tmp_path / "actions.csv") in synced
-
-
-def test_a_lock_that_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(HandOffError, match="No space left"), OutputLock(LocalStorage(), str(tmp_path)):
-        pass
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_folder_that_was_moved_to_another_disk_and_linked_is_still_published(

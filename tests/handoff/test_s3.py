@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import unquote
@@ -285,30 +286,36 @@ def test_what_others_keep_below_the_output_is_left_alone(store: Any, bucket: str
     assert uploads(store, bucket) == ["shop/2026-11-23/in.csv"]
 
 
+def taken_over_after(
+    step: str, theirs: set[str], store: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], bool]:
+    """Let another run write `theirs` once this one has done `step`; answers whether they are as it wrote them."""
+    done = Steps.done
+
+    def slept(self: Steps, name: str, said: str) -> None:
+        done(self, name, said)
+        if name == step:
+            for key in theirs:
+                store.put_object(Bucket=bucket, Key=key, Body=b"theirs")
+
+    monkeypatch.setattr(Steps, "done", slept)
+    return lambda: all(store.get_object(Bucket=bucket, Key=key)["Body"].read() == b"theirs" for key in theirs)
+
+
 def test_a_run_that_lost_its_lock_leaves_the_other_runs_files_alone(
     store: Any, bucket: str, uploaded: Score, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,1\n")
     theirs = {"out/_lock.json", "out/_staging/2026-11-22-other/parts/actions/part-0", "out/2026-11-22/actions.csv"}
-    done = Steps.done
-
-    def slept_after(step: str) -> None:
-        def slept(self: Steps, name: str, said: str) -> None:
-            done(self, name, said)
-            if name == step:
-                for key in theirs:
-                    store.put_object(Bucket=bucket, Key=key, Body=b"theirs")
-
-        monkeypatch.setattr(Steps, "done", slept)
-
     for step in ("score", "assemble-rejects"):
-        slept_after(step)
-        ended = uploaded(input=f"s3://{bucket}/in/")
+        with monkeypatch.context() as patched:
+            untouched = taken_over_after(step, theirs, store, bucket, patched)
+            ended = uploaded(input=f"s3://{bucket}/in/")
         assert ended.code == 5, ended.stderr
         assert "the lock was taken over while this run slept; nothing was published" in ended.error
         left = keys(store, bucket, "out/")
         assert left.keys() - {"out/2026-11-22/rejects.csv"} == theirs
-        assert all(store.get_object(Bucket=bucket, Key=key)["Body"].read() == b"theirs" for key in theirs)
+        assert untouched()
         for key in left:
             store.delete_object(Bucket=bucket, Key=key)
 
@@ -318,20 +325,12 @@ def test_a_refused_run_that_lost_its_lock_leaves_what_the_other_refused(
 ) -> None:
     store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,one\n")
     theirs = {"out/_lock.json", "out/refused/2026-11-22/rejects.csv", "out/refused/2026-11-22/summary.json"}
-    done = Steps.done
-
-    def slept(self: Steps, name: str, said: str) -> None:
-        done(self, name, said)
-        if name == "rejects":
-            for key in theirs:
-                store.put_object(Bucket=bucket, Key=key, Body=b"theirs")
-
-    monkeypatch.setattr(Steps, "done", slept)
+    untouched = taken_over_after("rejects", theirs, store, bucket, monkeypatch)
     ended = uploaded(input=f"s3://{bucket}/in/")
     assert ended.code == 5, ended.stderr
     assert "the lock was taken over while this run slept" in ended.error
     assert keys(store, bucket, "out/").keys() == theirs
-    assert all(store.get_object(Bucket=bucket, Key=key)["Body"].read() == b"theirs" for key in theirs)
+    assert untouched()
 
 
 def test_a_night_that_is_refused_again_leaves_its_own_rejects(store: Any, bucket: str, uploaded: Score) -> None:
