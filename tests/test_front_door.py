@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from subprocess import DEVNULL, Popen, run
+from subprocess import DEVNULL, Popen, TimeoutExpired, run
 from typing import Any
 
 import pyspark
@@ -310,6 +310,28 @@ def test_a_signal_while_spark_writes_leaves_nothing_behind(
     assert list(out.rglob("*")) == []
 
 
+def jvm_of(process: Popen[str]) -> int:
+    """The process that a driver has started."""
+    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    return int(child)
+
+
+def test_a_signal_ends_the_driver_and_only_that_its_jvm(plain: Score, slow_model: Path, tmp_path: Path) -> None:
+    (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{n},{n}\n" for n in range(300)))
+    out = tmp_path / "out"
+    options = {"model": slow_model, "input": tmp_path / "in.csv", "output": out}
+    process = start("score", *plain.arguments({**plain.defaults, **options}))
+    wait_for(lambda: bool(list(out.glob("_staging/*/parts/actions/_temporary"))), process)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        os.kill(jvm_of(process), number)
+    with suppress(TimeoutExpired):
+        process.wait(3)
+    assert process.poll() is None, process.communicate()
+    os.kill(process.pid, signal.SIGINT)
+    assert finished(process, out).code == 130
+    assert list(out.rglob("*")) == []
+
+
 @pytest.mark.parametrize("loading", [False, True], ids=["while-it-writes", "while-the-model-loads"])
 def test_a_jvm_that_is_killed_is_told_and_nothing_is_left(
     loading: bool, plain: Score, slow_model: Path, tmp_path: Path
@@ -323,8 +345,7 @@ def test_a_jvm_that_is_killed_is_told_and_nothing_is_left(
         assert any("is up" in line for line in process.stderr)
     else:
         wait_for(lambda: bool(list(out.glob("_staging/*/parts/actions/_temporary"))), process)
-    (child,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-    os.kill(int(child), signal.SIGKILL)
+    os.kill(jvm_of(process), signal.SIGKILL)
     ended = finished(process, out)
     assert ended.code == 1, ended.stderr
     assert ended.error.startswith("error: Spark's JVM was killed by signal 9")
