@@ -2,8 +2,9 @@
 
 import csv
 from dataclasses import dataclass
+from typing import Optional
 
-from jobs.contract.table_schema import TableSchema
+from jobs.contract.table_schema import REASONS, TableSchema
 from jobs.errors import InputRefusedError
 
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -13,11 +14,15 @@ PACKED = 16
 
 @dataclass(frozen=True)
 class Layout:
-    """How one kind of file is laid out: its header line without a byte order mark, and where each schema column stands."""
+    """How one kind of file is laid out: its header line without a byte order mark, and where each schema column stands.
+
+    `reasons` is where the reasons of a rejects.csv stand, if it is one.
+    """
 
     header: str
     width: int
     positions: tuple[int, ...]
+    reasons: Optional[int] = None
 
 
 def bind(first_line: bytes, schema: TableSchema, file: str) -> Layout:
@@ -44,7 +49,8 @@ def bind(first_line: bytes, schema: TableSchema, file: str) -> Layout:
     for name in schema.names:
         _must_stand_once(name, names, file)
     # Hadoop's line reader takes the mark off as well
-    return Layout(text, len(names), tuple(names.index(name) for name in schema.names))
+    reasons = names.index(REASONS) if names.count(REASONS) == 1 else None
+    return Layout(text, len(names), tuple(names.index(name) for name in schema.names), reasons)
 
 
 def _must_stand_once(name: str, names: list[str], file: str) -> None:

@@ -40,8 +40,10 @@ FIELD_PROPERTIES = {"name", "type", "constraints", "spark:type"}
 RESERVED = "_na_"
 REASON_CODES = (
     *("type-error", "constraint-error", "missing-cell", "extra-cell", "unique-error", "encoding-error"),
-    *("unbalanced-quote", "repeated-header", "model-dropped", "model-output"),
+    *("unbalanced-quote", "repeated-header", "model-dropped", "model-output", "uncorrected"),
 )
+# reasons for which a row's cells, as they stand in rejects.csv, may pass for good ones and yet be wrong
+NOT_IN_CELLS = ("missing-cell", "extra-cell", "unbalanced-quote", "repeated-header", "unique-error", "uncorrected")
 # the columns that rejects.csv has besides
 REASONS, SOURCE, RECORD = REJECTS_OWN = ("_reasons", "_source", "_record")
 

@@ -3,19 +3,19 @@
 It is split in generated code: by the places of its commas, and where it has quotes by an exact path (RFC 4180).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout
-from jobs.contract.table_schema import TableSchema
+from jobs.contract.table_schema import NOT_IN_CELLS, REASONS, Field, TableSchema
 from jobs.scoring import commas, methods, sql
 from jobs.scoring.chain import Chain
 
 # how a record stands in its file: what `SHAPE` holds
-OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG = range(6)
+OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG, UNCORRECTED = range(7)
 SHAPE, LINE = "_na_shape", "_na_line"
 # SQL: whether a record is one, by its shape
 PROPER = f"{SHAPE} = {OK}"
@@ -53,13 +53,16 @@ def _steps(layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> Iterat
     yield lambda found: found.also({SHAPE: shape}).without(commas.FOUND)
     # a cell that is to be held against such a value has to be read to the last character, whatever its type
     odd = any(char in value for value in schema.missing_values for char in (commas.QUOTE, "\ufffd"))
-    in_order = sorted(zip(layout.positions, schema.fields), key=lambda column: column[0])
+    fields = [*zip(layout.positions, schema.fields)]
+    if layout.reasons is not None:
+        fields.append((layout.reasons, Field(REASONS, "string", "string", {})))
+    in_order = sorted(fields, key=lambda column: column[0])
     for columns in methods.groups(in_order, methods.CELLS):
         yield partial(commas.cells, width=layout.width, columns=columns, fine=PROPER, as_text=odd)
         if wide:
             yield methods.on_a_frame(partial(methods.parted, column=SHAPE, other="0"))
     named = {name: commas.cell(at) for at, name in zip(layout.positions, schema.names)}
-    yield lambda cells: cells.only([], {**named, SHAPE: SHAPE, **_kept(keep)})
+    yield lambda cells: cells.only([], {**named, SHAPE: _corrected(SHAPE, layout, commas.cell), **_kept(keep)})
 
 
 def _kind(layout: Layout) -> str:
@@ -77,9 +80,18 @@ def bind(
     """`cells` (array; null for what is no record by its `kind`) into `columns`, as the schema's columns, and `SHAPE`."""
     size = "array_size(cells)"
     width = f"WHEN {size} < {layout.width} THEN {SHORT} WHEN {size} > {layout.width} THEN {LONG}"
-    shape = f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END AS {SHAPE}"
+    shape = _corrected(f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END", layout, "cells[{}]".format)
     named = [cell.alias(name) for cell, name in zip(columns, schema.names)]
-    return cells.select(*named, F.expr(shape), *keep)
+    return cells.select(*named, F.expr(shape).alias(SHAPE), *keep)
+
+
+def _corrected(shape: str, layout: Layout, cell: Callable[[int], str]) -> str:
+    """SQL for the `shape` (SQL) of a line, which in a rejects.csv may still have the fault for which it was rejected."""
+    if layout.reasons is None:
+        return shape
+    # as it stands in the line it may be in quotes
+    codes = rf'^"?({"|".join(NOT_IN_CELLS)})(?![^:;"])'
+    return f"CASE WHEN {shape} = {OK} AND {cell(layout.reasons)} RLIKE {sql.text(codes)} THEN {UNCORRECTED} ELSE {shape} END"
 
 
 def closed(cells: str) -> str:

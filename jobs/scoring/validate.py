@@ -170,5 +170,6 @@ def _shape_reasons(schema: TableSchema) -> str:
     short = f"coalesce(nullif(concat_ws(';', {absent}), ''), 'missing-cell')"
     return (
         f"WHEN {shapes.SHAPE} = {shapes.HEADER} THEN 'repeated-header' WHEN {shapes.SHAPE} = {shapes.OPEN_QUOTE} THEN 'unbalanced-quote' "
-        f"WHEN {shapes.SHAPE} = {shapes.SHORT} THEN {short} WHEN {shapes.SHAPE} = {shapes.LONG} THEN 'extra-cell'"
+        f"WHEN {shapes.SHAPE} = {shapes.SHORT} THEN {short} WHEN {shapes.SHAPE} = {shapes.LONG} THEN 'extra-cell' "
+        f"WHEN {shapes.SHAPE} = {shapes.UNCORRECTED} THEN 'uncorrected'"
     )

@@ -1,5 +1,6 @@
 """Every row is accounted for: which rows are rejected, with which reason, and where they stood."""
 
+import csv
 from pathlib import Path
 from typing import Any, Optional
 
@@ -116,6 +117,33 @@ def test_rejects_can_be_corrected_and_fed_back(plain: Score, tmp_path: Path) -> 
     (tmp_path / "again.csv").write_text(text.replace("one", "1"), encoding="utf-8")
     again = plain(input=tmp_path / "again.csv", output=tmp_path / "again")
     assert [(row["id"], row["x"]) for row in again.actions] == [('a, "b"', "1.0")]
+
+
+@pytest.mark.parametrize(
+    ("more", "name", "quoting"),
+    [
+        ([], "g", csv.QUOTE_MINIMAL),
+        ([], "g", csv.QUOTE_ALL),
+        ([f"m{n}" for n in range(40)], "g", csv.QUOTE_ALL),
+        ([], "g\nh", csv.QUOTE_ALL),
+    ],
+    ids=["plain", "quoted", "many-columns", "line-break"],
+)
+def test_a_fault_that_its_cells_do_not_show_is_one_until_its_reason_is_taken_away(
+    plain: Score, tmp_path: Path, more: list[str], name: str, quoting: int
+) -> None:
+    faults = ["extra-cell", "unbalanced-quote", "missing-cell:x", "missing-cell:x;missing-cell:y", "unique-error:id"]
+    faults += ["repeated-header", "uncorrected"]
+    mended = ["", "type-error:x", "constraint-error:x;type-error:y", "extra-cells of mine"]
+    with (tmp_path / "in.csv").open("w", newline="") as file:
+        writer = csv.writer(file, quoting=quoting)  # type: ignore[arg-type]
+        writer.writerow([*more, "id", "x", "_reasons", "_source", "_record"])
+        writer.writerows([*more, f"{name}{n}", 1, reason, "a.csv", 2] for n, reason in enumerate(faults + mended))
+    ended = plain(input=tmp_path / "in.csv", max_rejects="100%")
+    assert [(row["id"], row["_reasons"]) for row in ended.rejects] == [
+        (f"{name}{n}", "uncorrected") for n in range(len(faults))
+    ]
+    assert [row["id"] for row in ended.actions] == [f"{name}{len(faults) + n}" for n in range(len(mended))]
 
 
 @pytest.mark.parametrize("name", ["a", "a\nb"], ids=["one-line", "line-break"])
