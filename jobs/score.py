@@ -221,7 +221,8 @@ def score(options: Options) -> Mapping[str, Any]:
     steps.done("inputs", "; ".join([f"{files}, {found.size:,} bytes", *needs.notes]))
     if options.dry_run:
         spark = started(options, found, steps)
-        analyse.check(spark, agreed, loaded(spark, options, agreed, steps), options.policy)
+        with session.looked_after(spark, outcome.told):
+            analyse.check(spark, agreed, loaded(spark, options, agreed, steps), options.policy)
         steps.done("check", "schema, policy and model fit; no row was read, nothing is published")
         return {"status": "nothing-to-do", "dry_run": True, "notes": needs.notes, "seconds": steps.seconds}
     with starting(options, found, {**texts, "model": str(sorted(metadata.items()))}, steps) as (run, already):

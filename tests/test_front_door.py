@@ -332,13 +332,17 @@ def test_a_signal_ends_the_driver_and_only_that_its_jvm(plain: Score, slow_model
     assert list(out.rglob("*")) == []
 
 
-@pytest.mark.parametrize("loading", [False, True], ids=["while-it-writes", "while-the-model-loads"])
+@pytest.mark.parametrize(
+    ("loading", "dry_run"),
+    [(False, False), (True, False), (True, True)],
+    ids=["while-it-writes", "while-the-model-loads", "in-a-dry-run"],
+)
 def test_a_jvm_that_is_killed_is_told_and_nothing_is_left(
-    loading: bool, plain: Score, slow_model: Path, tmp_path: Path
+    loading: bool, dry_run: bool, plain: Score, slow_model: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "in.csv").write_text("id,x\n" + "".join(f"{n},{n}\n" for n in range(300)))
     out = tmp_path / "out"
-    options = {**plain.defaults, "model": slow_model, "input": tmp_path / "in.csv", "output": out}
+    options = {**plain.defaults, "model": slow_model, "input": tmp_path / "in.csv", "output": out, "dry_run": dry_run}
     process = start("score", *plain.arguments(options))
     if loading:
         assert process.stderr
