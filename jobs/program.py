@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 import sys
+import textwrap
 import traceback
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -165,8 +166,10 @@ def ended(work: Callable[[], Mapping[str, Any]]) -> tuple[int, Mapping[str, Any]
 
 def in_one_line(error: click.ClickException) -> str:
     """What click found wrong, and where to read more."""
-    usage = getattr(error, "ctx", None)
-    return f"{error.format_message().rstrip('.')}{f'; see {usage.command_path} --help' if usage else ''}"
+    told, usage = error.format_message().rstrip("."), getattr(error, "ctx", None)
+    if "unexpected extra argument" in told:  # it names them all: a shell makes many words of a glob without quotes
+        told = f"{textwrap.shorten(told, 200, placeholder=' …)')}; put a glob in quotes"
+    return f"{told}{f'; see {usage.command_path} --help' if usage else ''}"
 
 
 def _interrupt(number: int, _: Optional[FrameType]) -> NoReturn:

@@ -136,7 +136,16 @@ def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk
         pytest.param([*SCORE, "--spark", "--conf=spark.master=yarn"], "EMR decides", id="a master in one word"),
         pytest.param([*SCORE, "--spark", "--conf spark.submit.deployMode=client"], "EMR decides", id="a mode"),
         pytest.param(["score", "--spark", "--conf 'a"], "^--spark: a quote is not closed$", id="an open quote"),
-        pytest.param([*SCORE, "stray"], r"extra argument \(stray\); see \./submit\.sh score --help$", id="stray word"),
+        pytest.param(
+            [*SCORE, "stray"],
+            r"extra argument \(stray\); put a glob in quotes; see \./submit\.sh score --help$",
+            id="stray word",
+        ),
+        pytest.param(
+            [*SCORE, "--input", *(f"{n}.csv" for n in range(10_000))],
+            r"extra arguments \(1\.csv 2\.csv [^)]{99,180} …\); put a glob in quotes; see",
+            id="a glob that the shell has seen",
+        ),
         pytest.param(["score", "--output"], "'--output' requires an argument", id="no value"),
         pytest.param([*SCORE, "--py-files", "a.py"], "no file a.py", id="an absent module"),
         pytest.param(
