@@ -24,16 +24,14 @@ class S3Storage:
         self.client = connection.client()
 
     def find(self, uri: str) -> list[FileInfo]:
-        bucket, key = split(uri)
-        key = key.rstrip("/") if has_wildcard(key) else key
-        if has_wildcard(key):
-            fixed = re.split(r"[*?\[]", key, maxsplit=1)[0]
-            depth = key.count("/")
-            below = list(self._objects(bucket, fixed))
+        (bucket, key), found = split(uri), self._at(uri)
+        if not found and has_wildcard(key):  # as on a disk, a name that is there is no glob
+            wanted = key.rstrip("/")
+            below = self._objects(bucket, re.split(r"[*?\[]", key, maxsplit=1)[0])
             # a glob may name folders, as it does for Spark: what lies below them belongs to it
-            named = [f for f in below if matches("/".join(split(f.uri)[1].split("/")[: depth + 1]), key)]
-            return sorted(named, key=lambda file: file.uri)
-        return sorted(self._at(uri), key=lambda file: file.uri)
+            depth = wanted.count("/") + 1
+            found = [file for file in below if matches("/".join(split(file.uri)[1].split("/")[:depth]), wanted)]
+        return sorted(found, key=lambda file: file.uri)
 
     def not_looked_into(self, uri: str) -> Optional[str]:
         return None

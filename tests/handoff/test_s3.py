@@ -434,6 +434,17 @@ def test_listing_lock_and_status_mean_the_same_as_on_a_disk(store: Any, bucket: 
     assert keys(store, bucket, "in") == {"in2/d.csv": 2}
 
 
+def test_a_name_that_is_there_is_no_glob(store: Any, bucket: str) -> None:
+    for key in ("in1.csv", "in[1].csv", "out1/b.csv", "out[1]/a.csv"):
+        store.put_object(Bucket=bucket, Key=key, Body=b"12")
+    for uri, there, otherwise in (("in[1].csv", "", ""), ("out[1]", "/a.csv", "/b.csv"), ("out[1]/", "a.csv", "b.csv")):
+        named = f"s3://{bucket}/{uri}"
+        assert [file.uri for file in S3Storage().find(named)] == [named + there]
+        store.delete_object(Bucket=bucket, Key=uri + there)
+        assert [file.uri for file in S3Storage().find(named)] == [named.replace("[1]", "1") + otherwise]
+        store.put_object(Bucket=bucket, Key=uri + there, Body=b"12")
+
+
 @pytest.mark.parametrize("key", ["in//a.csv", "in/b//c/a.csv"])
 def test_an_object_that_spark_would_take_for_another_is_refused(key: str, store: Any, bucket: str) -> None:
     for one in ("in/a.csv", key):
