@@ -1,6 +1,7 @@
 """Spark's JVM, where submit.sh has chosen the Spark: started here, with PySpark led to it (docs/decisions/0017)."""
 
 import os
+import pwd
 import shlex
 import signal
 import subprocess
@@ -43,6 +44,7 @@ def started(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Pope
     options = os.environ.pop("NIGHTLY_JAVA_OPTIONS", "")
     if not options:
         return None
+    _hold_named()
     small = f" {SMALL_RUN}" if size < SMALL_RUN_BYTES else ""
     # the default ones, so that a user's --driver-java-options are added and do not replace them
     known = {**settings, "spark.driver.defaultJavaOptions": f"{options}{small}"}
@@ -73,6 +75,17 @@ def started(size: int, settings: Mapping[str, str]) -> Optional["subprocess.Pope
     os.environ["PYSPARK_GATEWAY_PORT"] = str(int.from_bytes(said[:4], "big"))
     os.environ["PYSPARK_GATEWAY_SECRET"] = said[8:].decode()
     return process
+
+
+def _hold_named() -> None:
+    """Hadoop asks the system who runs it, and where there is no answer Spark ends in a stack trace."""
+    try:
+        pwd.getpwuid(os.getuid())
+    except KeyError:
+        raise UsageError(
+            f"the user {os.getuid()} has no name on this machine, which Spark needs; "
+            f"add a line for it to /etc/passwd, as a container's entry point can, or run as another user"
+        ) from None
 
 
 def _left_to_the_driver() -> None:

@@ -17,6 +17,7 @@ import pyspark
 import pytest
 
 from jobs import jvm
+from jobs.errors import UsageError
 from tests.emr.cloud.machines import java
 from tests.support import models
 from tests.support.runs import (
@@ -150,6 +151,14 @@ def test_a_jvm_that_does_not_start_is_told_in_one_line(plain: Score, tmp_path: P
     assert "-Xmxmuch" in ended.stderr
     assert not ended.left_behind
     assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_a_user_without_a_name_is_told_before_the_jvm_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    # such a user cannot read the Python that runs this
+    monkeypatch.setattr(os, "getuid", lambda: 54_321)
+    monkeypatch.setenv("NIGHTLY_JAVA_OPTIONS", "-Xshare:auto")
+    with pytest.raises(UsageError, match=r"the user 54321 has no name on this machine.*/etc/passwd"):
+        jvm.started(0, {})
 
 
 @pytest.mark.parametrize(
