@@ -56,6 +56,8 @@ def run(work: Callable[[], Mapping[str, Any]]) -> NoReturn:
     sys.unraisablehook = _raise_again
     # a pool of threads would log a traceback of what is told in one line by who asked it
     logging.getLogger("concurrent.futures").disabled = True
+    # and so would py4j, under no name of its own, where a JVM ends in the midst of an answer
+    logging.getLogger().addFilter(lambda record: record.module != "java_gateway")
     for number in INTERRUPTED:
         signal.signal(number, _interrupt)
 

@@ -68,3 +68,25 @@ def test_a_summary_that_cannot_be_written_is_a_warning(tmp_path: Path) -> None:
         ended = run(command, stdout=full, stderr=PIPE, text=True, timeout=60, check=False, env=env)
     told = "warning: the summary could not be written to stdout: [Errno 28] No space left on device\n"
     assert (ended.returncode, ended.stderr) == (0, told)
+
+
+def test_what_py4j_logs_of_an_answer_that_is_cut_short_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(
+        "import socket, struct, threading\n"
+        "from py4j.clientserver import ClientServer, JavaParameters\n"
+        "from jobs import program\nfrom jobs.errors import JobError\n"
+        "jvm = socket.create_server(('127.0.0.1', 0))\n"
+        "def killed():\n"
+        " connection, _ = jvm.accept()\n"
+        " connection.recv(1)\n"
+        " connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))\n"
+        " connection.close()\n"
+        "threading.Thread(target=killed, daemon=True).start()\n"
+        "def work():\n"
+        " try: ClientServer(JavaParameters(port=jvm.getsockname()[1])).jvm.System.nanoTime()\n"
+        " except Exception as error: raise JobError(f'killed: {type(error).__name__}') from error\n"
+        "program.run(work)"
+    )
+    command, env = [sys.executable, str(tmp_path / "program.py")], {**os.environ, "PYTHONPATH": str(REPO)}
+    ended = run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    assert (ended.returncode, ended.stderr) == (1, "error: killed: Py4JError\n")
