@@ -46,6 +46,7 @@ class Kind:
     more: int = 0  # columns of numbers, of some 6 bytes each
     kinds: bool = False  # columns of other types
     missing_share: float = 0.0  # of those columns' cells, empty
+    broken_share: float = 0.0  # of the rows, with a line end in the text
 
     @property
     def name(self) -> str:
@@ -91,6 +92,8 @@ def _write(path: Path, numbers: range, rows: int, kind: Kind, names: list[str]) 
             key = number * STRIDE % rows if kind.shuffled else number
             crim = "n/a" if kind.bad_share and uniform() < kind.bad_share else f"{uniform() * 90:.5f}"
             place = f'"name {key}"' if kind.quoted else f"name {key}"
+            if kind.broken_share and uniform() < kind.broken_share:
+                place = f'"name\n{key}"'
             cells = [f"{key},{crim},{uniform() * 100:.1f},{uniform() * 27:.2f},{place}"]
             for text, least, span in drawn:
                 empty = kind.missing_share and uniform() < kind.missing_share

@@ -72,6 +72,9 @@ PAIRS = {
     "small": Pair(f"ours / the script, {SMALL} rows", Program(rows=SMALL), Program("script", rows=SMALL), "≤ 0.6"),
     "quoted": Pair("ours, every text quoted / not quoted", Program(kind=data.Kind(quoted=True)), SCORE, "≤ 1.5"),
     "rejects": Pair("ours, 1% of the rows rejected / none", Program(kind=data.Kind(bad_share=0.01)), SCORE, "≤ 1.3"),
+    "line-ends": Pair(
+        "ours, 1% of the rows with a line end in a cell / none", Program(kind=data.Kind(broken_share=0.01)), SCORE
+    ),
     "unordered": Pair("ours, keys in no order / ascending", Program(kind=data.Kind(shuffled=True)), SCORE),
     "texts": Pair("ours, keys of texts that count / of whole numbers", Program(kind=data.Kind(texts=True)), SCORE),
     "repeated": Pair("ours, one key twice / none", Program(kind=data.Kind(repeated=True)), SCORE),

@@ -115,9 +115,12 @@ def write_actions(
         source = replace(rows.source, records=before.rows(), aside=before.beside(), gaps=missing)
         if counts[HEADERS] < source.csv_files:
             raise InputRefusedError("a file changed while it was read; run again when the delivery is complete")
-        if counts[OPEN_QUOTES] and not source.broken:
-            rows = prepared(spark, replace(source, broken=read.broken_files(spark, source)), agreed)
-        elif suspects := rows.suspects(before, agreed.schema):
+        if counts[OPEN_QUOTES] and source.broken is None:
+            source = replace(source, broken=read.broken(spark, source))
+            if source.broken:
+                rows = prepared(spark, source, agreed)
+                continue
+        if suspects := rows.suspects(before, agreed.schema):
             repeated = unique.repeated(spark, source, agreed, model, suspects)
             rows = prepared(spark, replace(source, repeated=repeated), agreed, exact=repeated is None)
         else:

@@ -7,11 +7,14 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from jobs.contract.table_schema import Field
-from jobs.scoring import methods, records, sql
+from jobs.scoring import methods, sql
 from jobs.scoring.calls import UTF8, Calls
 from jobs.scoring.chain import Chain
 
 QUOTE, QUOTE_BYTE = '"', "34Y"
+# for Java, one cell with a comma in front: quoted (a doubled quote is a quote), or plain (a quote inside it is just a
+# character); it would recurse once a character without possessive quantifiers
+CELL = r',((?:"[^"]*+")++(?![^,])|[^",][^,]*+|(?=,|\z))'
 ARRAYS = "org.apache.commons.lang3.ArrayUtils"
 # each comma is a step of its own in the plan, and some 80 bytes of a method
 MOST_CELLS = 30
@@ -55,7 +58,7 @@ def _with_commas(found: Chain, places: Sequence[int]) -> Chain:
 def quoted_cells(line: str) -> str:
     """SQL: the cells of a line with quotes, those still around them."""
     # a comma in front of the first as well; group 1 is the cell behind it. No lambda: Spark generates no code around one
-    return f"regexp_extract_all(concat(',', {line}), {sql.text(records.CELL)}, 1)"
+    return f"regexp_extract_all(concat(',', {line}), {sql.text(CELL)}, 1)"
 
 
 def too_few(width: int) -> str:

@@ -22,11 +22,8 @@ Block = tuple[str, int]
 
 def of_blocks(spark: SparkSession, source: read.Source) -> DataFrame:
     """For each block of each file its `FIRST_ID` (the lowest `ROW_ID` in it) and how many records are `BEFORE` it."""
-    # a stitched file's rows are numbered by line already
-    whole = [
-        frame.where(~F.col(read.FILE).isin(*source.broken)) for _, frame in read.csv_lines(spark, source, located=True)
-    ]
-    rows = reduce(DataFrame.unionAll, [f.select(*read.PLACE) for f in whole + read.parquet_frames(spark, source)])
+    scans = [frame for _, frame in read.csv_lines(spark, source, located=True)] + read.parquet_frames(spark, source)
+    rows = reduce(DataFrame.unionAll, [scan.select(*read.PLACE) for scan in scans])
     ids = rows.groupBy(read.FILE, read.BLOCK).agg(F.min(read.ROW_ID).alias(FIRST_ID), F.count("*").alias("n"))
     before = f"coalesce(sum(n) OVER (PARTITION BY {read.FILE} ORDER BY {read.BLOCK} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)"
     return ids.selectExpr(read.FILE, read.BLOCK, FIRST_ID, f"{before} AS {BEFORE}")

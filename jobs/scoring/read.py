@@ -1,7 +1,7 @@
 """Text or Parquet into the schema's columns, bound by name, each cell as it stands in the file.
 
-CSV is read as text and split line by line (`shapes.py`). Only a file in which a quoted cell runs over a line end needs
-its lines stitched together (`records.py`), and only then is that done.
+CSV is read as text and split line by line (`shapes.py`). Only where a quoted cell runs over a line end, lines have to be
+stitched together (`windows.py`), and only then is that done.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +14,10 @@ from pyspark.sql import functions as F
 
 from jobs.contract.header import Layout, is_gzip
 from jobs.contract.table_schema import TableSchema
-from jobs.scoring import commas, footers, listed, records, session, shapes, sql
+from jobs.scoring import commas, footers, listed, session, shapes, sql, windows
 from jobs.scoring.calls import calls_of
 
-FILE, BLOCK, ROW_ID = "_na_file", "_na_block", "_na_id"
-PLACE = (FILE, BLOCK, ROW_ID)
+PLACE = FILE, BLOCK, ROW_ID = shapes.PLACE
 NUMBERING = "monotonically_increasing_id()"
 NUMBERED = f"{NUMBERING} AS {ROW_ID}"
 LOCATED = (f"_metadata.file_path AS {FILE}", f"_metadata.file_block_start AS {BLOCK}", NUMBERED)
@@ -33,15 +32,15 @@ LONGEST_LINE = "mapreduce.input.linerecordreader.line.maxlength"
 class Source:
     """What to read: CSV files by layout with their sizes, Parquet files by the schema's columns in them (SQL), as URIs that Spark takes.
 
-    `size` is in bytes as the files lie there. `broken` names the files (as Spark spells them) in which a quoted cell runs over
-    a line end. What a first pass has found out, by task: how many `records` there are, the lines that it has set `aside`
-    (`aside.py`), and which records did not come out of the model (`gaps.py`); and the rows that are `repeated` (`unique.repeated`).
+    `size` is in bytes as the files lie there. What a first pass has found out: which lines are `broken` by line ends in quoted cells, if
+    that was looked at (`windows.py`); by task, how many `records` there are, the lines that it has set `aside` (`aside.py`), and which
+    records did not come out of the model (`gaps.py`); and the rows that are `repeated` (`unique.repeated`).
     """
 
     csv: Layouts
     parquet: Mapping[str, list[str]]
     size: int
-    broken: frozenset[str] = frozenset()
+    broken: Optional[Mapping[Layout, windows.Stitched]] = None
     records: Mapping[int, int] = field(default_factory=dict)
     aside: Mapping[int, Any] = field(default_factory=dict)
     gaps: Mapping[int, Any] = field(default_factory=dict)
@@ -95,12 +94,8 @@ def rows(
     Of each scan, one after the other, only those lines or rows are taken that `pick` leaves.
     """
     branches = []
-    for layout, lines, stitched in _csv(spark, source, located=keep == PLACE):
+    for layout, lines in _records(spark, source, located=keep == PLACE):
         branches.append(shapes.split(pick(lines), layout, schema, keep))
-        if stitched:
-            branches.append(
-                shapes.bind(stitched, layout, schema, [F.col("cells")[at] for at in layout.positions], keep)
-            )
     for frame in map(pick, parquet_frames(spark, source)):
         cells = [_as_text(frame, column) for column in schema.names]
         branches.append(frame.select(*cells, *map(F.expr, (f"{shapes.OK} AS {shapes.SHAPE}", *keep))))
@@ -112,7 +107,7 @@ def rows(
 def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: tuple[str, ...]) -> DataFrame:
     """The columns `names` alone, as strings, for a fraction of what `rows` costs. A line too short gives its last cell."""
     branches = []
-    for layout, lines, stitched in _csv(spark, source, located=False):
+    for layout, lines in _records(spark, source, located=False):
         at = {n: position for n, position in zip(schema.names, layout.positions) if n in names}
         # a comma parts two cells unless a quote stands before it; what comes after the last of `names` is not looked at
         upto = f"substring_index(line, ',', {max(at.values()) + 1}) AS line"
@@ -124,21 +119,14 @@ def some_cells(spark: SparkSession, source: Source, schema: TableSchema, names: 
             for n in names
         ]
         branches.append(exact.selectExpr(*(f"{cell} AS {sql.name(n)}" for cell, n in zip(cells, names))))
-        if stitched:
-            branches.append(
-                stitched.where(f"kind = {shapes.OK}").selectExpr(*(f"cells[{at[n]}] AS {sql.name(n)}" for n in names))
-            )
     branches += [frame.select(*(_as_text(frame, n) for n in names)) for frame in parquet_frames(spark, source)]
     return reduce(DataFrame.unionAll, branches)
 
 
-def broken_files(spark: SparkSession, source: Source) -> frozenset[str]:
-    """The files with a line whose quotes do not close, as Spark spells them. A pass of its own, over such input only."""
-    found: set[str] = set()
-    for _, lines in csv_lines(spark, source, located=True):
-        opened = lines.where(shapes.QUOTED).where(f"NOT ({shapes.closed(commas.quoted_cells('line'))})")
-        found.update(row[0] for row in opened.select(FILE).distinct().collect())
-    return frozenset(found)
+def broken(spark: SparkSession, source: Source) -> dict[Layout, windows.Stitched]:
+    """What comes in the place of the lines of `source` that line ends in quoted cells have broken. Two passes, over such input only."""
+    found = ((layout, windows.stitched(it, layout.width)) for layout, it in csv_lines(spark, source, located=True))
+    return {layout: stitched for layout, stitched in found if stitched}
 
 
 def damaged(spark: SparkSession, layouts: Layouts) -> Optional[str]:
@@ -151,15 +139,12 @@ def damaged(spark: SparkSession, layouts: Layouts) -> Optional[str]:
     return None
 
 
-def _csv(spark: SparkSession, source: Source, located: bool) -> Iterator[tuple[Layout, DataFrame, Optional[DataFrame]]]:
-    """Each layout with the lines that are records, and the records that were stitched together of several, if any."""
+def _records(spark: SparkSession, source: Source, *, located: bool) -> Iterator[tuple[Layout, DataFrame]]:
+    """Each layout with its lines, put together where a record has several of them."""
+    told = source.broken or {}
     # only where it is asked for: each row would carry its place through the splitting
-    for layout, lines in csv_lines(spark, source, located=located or bool(source.broken)):
-        if source.broken:
-            broken = F.col(FILE).isin(*source.broken)
-            yield layout, lines.where(~broken), records.stitched(lines.where(broken), layout)
-        else:
-            yield layout, lines, None
+    for layout, lines in csv_lines(spark, source, located=located or bool(told)):
+        yield layout, windows.stitch(lines, told[layout]) if layout in told else lines
 
 
 def csv_lines(spark: SparkSession, source: Source, *, located: bool) -> list[tuple[Layout, DataFrame]]:

@@ -186,7 +186,7 @@ def _located(found: DataFrame, spark: SparkSession, source: read.Source, blocks:
         found, line = validate.fenced(found), places.line_number(blocks, source.records)
     else:
         found = found.join(F.broadcast(places.of_blocks(spark, source)), [read.FILE, read.BLOCK], "left")
-        line = f"coalesce({places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1, {read.ROW_ID})"
+        line = f"{places.BEFORE} + {read.ROW_ID} - {places.FIRST_ID} + 1"
     # every file has one header; only a further one is a fault
     return Found(found.where(f"NOT ({REASONS} = 'repeated-header' AND {line} = 1)"), line, in_order=False)
 

@@ -6,8 +6,7 @@ It is split in generated code: by the places of its commas, and where it has quo
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from jobs.contract.header import Layout
 from jobs.contract.table_schema import NOT_IN_CELLS, REASONS, Field, TableSchema
@@ -17,6 +16,8 @@ from jobs.scoring.chain import Chain
 # how a record stands in its file: what `SHAPE` holds
 OK, HEADER, BLANK, OPEN_QUOTE, SHORT, LONG, UNCORRECTED = range(7)
 SHAPE, LINE = "_na_shape", "_na_line"
+# columns that tell where a line stands: its file, the start of a block of that, and a number
+PLACE = ("_na_file", "_na_block", "_na_id")
 # SQL: whether a record is one, by its shape
 PROPER = f"{SHAPE} = {OK}"
 QUOTED = "contains(line, '\"')"
@@ -33,11 +34,19 @@ def split(lines: DataFrame, layout: Layout, schema: TableSchema, keep: tuple[str
     exact = f"CASE WHEN quoted THEN {commas.quoted_cells('line')} ELSE split(line, ',', -1) END"
     found = Chain(lines).only(place, apart).also({"quoted": QUOTED})
     cut = found.also({"cells": exact, "kind": f"{_kind(layout)} ELSE {OK} END"})
-    # each quote that opens a cell must also close it
+    # each quote that opens a cell must also close it; where one does not, the line is cut at its commas
     kind = f"CASE WHEN kind = {OK} AND quoted AND NOT ({closed('cells')}) THEN {OPEN_QUOTE} ELSE kind END"
-    columns = [F.expr(unquoted(f"cells[{at}]")) for at in layout.positions]
-    kinds = cut.only(["cells", *place], {"kind": kind, **_kept(keep)})
-    return bind(kinds.frame(), layout, schema, columns, keep)
+    cells = f"CASE WHEN kind = {OPEN_QUOTE} THEN split(line, ',', -1) ELSE cells END"
+    kinds = cut.also({"kind": kind}).only(["kind", *place], {"cells": cells, **_kept(keep)}).frame()
+    columns = {name: f"cells[{at}]" for name, at in zip(schema.names, layout.positions)}
+    bare = [
+        f"CASE WHEN kind = {OPEN_QUOTE} THEN {cell} ELSE {unquoted(cell)} END AS {sql.name(n)}"
+        for n, cell in columns.items()
+    ]
+    size = "array_size(cells)"
+    width = f"WHEN {size} < {layout.width} THEN {SHORT} WHEN {size} > {layout.width} THEN {LONG}"
+    shape = _corrected(f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END", layout, "cells[{}]".format)
+    return kinds.selectExpr(*bare, f"{shape} AS {SHAPE}", *keep)
 
 
 def _steps(layout: Layout, schema: TableSchema, keep: tuple[str, ...]) -> Iterator[methods.Step]:
@@ -74,17 +83,6 @@ def _kept(keep: tuple[str, ...]) -> dict[str, str]:
     return {LINE: "line"} if LINE in keep else {}
 
 
-def bind(
-    cells: DataFrame, layout: Layout, schema: TableSchema, columns: list[Column], keep: tuple[str, ...]
-) -> DataFrame:
-    """`cells` (array; null for what is no record by its `kind`) into `columns`, as the schema's columns, and `SHAPE`."""
-    size = "array_size(cells)"
-    width = f"WHEN {size} < {layout.width} THEN {SHORT} WHEN {size} > {layout.width} THEN {LONG}"
-    shape = _corrected(f"CASE WHEN kind != {OK} THEN kind {width} ELSE {OK} END", layout, "cells[{}]".format)
-    named = [cell.alias(name) for cell, name in zip(columns, schema.names)]
-    return cells.select(*named, F.expr(shape).alias(SHAPE), *keep)
-
-
 def _corrected(shape: str, layout: Layout, cell: Callable[[int], str]) -> str:
     """SQL for the `shape` (SQL) of a line, which in a rejects.csv may still have the fault for which it was rejected."""
     if layout.reasons is None:
@@ -96,7 +94,8 @@ def _corrected(shape: str, layout: Layout, cell: Callable[[int], str]) -> str:
 
 def closed(cells: str) -> str:
     """Whether the cells of a line with quotes account for every character of it."""
-    return f"array_join({cells}, ',') = line"
+    # Java made them of characters, which in the line may be bytes that are none
+    return f"array_join({cells}, ',') = decode(CAST(line AS binary), 'UTF-8')"
 
 
 def unquoted(cell: str) -> str:

@@ -1,6 +1,7 @@
 """No key twice: proven by the keys' order, or else a look for suspects, and the exact choice of the first row among those."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import Any, NamedTuple, Optional
 
 from pyspark.sql import Column, DataFrame, SparkSession, Window
@@ -104,7 +105,9 @@ def suspects(spark: SparkSession, source: read.Source, schema: TableSchema) -> d
     Reads the keys alone, once a key. What moves between tasks is lists of hashes: a row for each would cost many times more.
     """
     found = dict[Key, Suspects]()
-    with splits.small_tasks(spark, source.size) as tasks:
+    # lines that were put together are known by their numbers, which would be others in smaller tasks
+    as_they_are = nullcontext(int(str(spark.conf.get("spark.sql.shuffle.partitions"))))
+    with as_they_are if source.broken else splits.small_tasks(spark, source.size) as tasks:
         for key in schema.keys:
             lists = _suspected(_hashes(spark, source, schema, key), tasks * LISTS_A_PARTITION).persist()
             (total,) = lists.agg(F.expr("sum(size(twice) + later)")).collect()
