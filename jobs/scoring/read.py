@@ -52,6 +52,11 @@ class Source:
         return bool(self.parquet) or any(is_gzip(uri) for files in self.csv.values() for uri in files)
 
     @property
+    def numbered_alike(self) -> bool:
+        """Whether its rows have the same numbers whatever else is read of them: not where those of very many lines were moved."""
+        return all(stitched.few for stitched in (self.broken or {}).values())
+
+    @property
     def csv_files(self) -> int:
         """How many files have a header line."""
         return sum(map(len, self.csv.values()))

@@ -159,7 +159,7 @@ def repeated(
 
     None if the suspects are too many, or if their rows have no number or the model cannot be applied to them alone.
     """
-    if source.broken or sum(records for _, records in suspects.values()) > FEW:
+    if not source.numbered_alike or sum(records for _, records in suspects.values()) > FEW:
         return None
     schema, kept, among = agreed.schema, (*read.PLACE, NUMBER), list[str]()
     records = read.rows(spark, source, schema, keep=read.PLACE).selectExpr("*", f"{read.NUMBERING} AS {NUMBER}")

@@ -190,10 +190,12 @@ def test_a_file_of_bad_rows_only_is_accounted_for(plain: Score, tmp_path: Path) 
 
 # rows of suspected keys are looked at alone, or all rows; the late reasons go to where those are, or all rows to the reasons
 @pytest.mark.parametrize(
-    "many", [(), (gaps,), (unique,), (unique, rejects)], ids=["known", "to-be-found", "all-rows", "very-many"]
+    ("many", "note"),
+    [((), ""), ((gaps,), ""), ((unique,), ""), ((unique, rejects), ""), ((), "a\nb")],
+    ids=["known", "to-be-found", "all-rows", "very-many", "with-line-ends"],
 )
 def test_the_first_of_each_key_by_file_and_line_is_published(
-    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: tuple[Any, ...]
+    plain: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, many: tuple[Any, ...], note: str
 ) -> None:
     looked_at, first_of_each = list[str](), unique.first_of_each
 
@@ -211,13 +213,17 @@ def test_the_first_of_each_key_by_file_and_line_is_published(
     seen: dict[str, tuple[str, int]] = {}
     late: list[tuple[str, int]] = []
     for name in ("b.csv", "a b.csv", "z.csv", "é.csv", "a!.csv"):
-        (folder / name).write_text("id,x\n" + "".join(f"k{n * 7919 % 400},{n}\n" for n in range(500)))
+        notes = (f'"{note}"' if n % 50 == 7 else "" for n in range(500))
+        rows = (f"k{n * 7919 % 400},{n},{each}\n" for n, each in enumerate(notes))
+        (folder / name).write_text("id,x,note\n" + "".join(rows))
     for name in sorted(path.name for path in folder.iterdir()):
-        for line, row in enumerate(table(folder / name), start=2):
+        line = 2
+        for row in table(folder / name):
             if row["id"] in seen:
                 late.append((str(folder / name), line))
             else:
                 seen[row["id"]] = (row["x"], line)
+            line += 1 + row["note"].count("\n")
     ended = plain(input=folder, max_rejects="100%")
     assert ended.code == 0, ended.stderr
     assert {row["id"]: row["x"] for row in ended.actions} == {key: f"{x}.0" for key, (x, _) in seen.items()}
