@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs.emr.clients import Clients
+from tests.emr.cloud.ec2 import SHARED
 from tests.emr.cloud.scripted import Outcome
 from tests.emr.conftest import SCORE, TARGETS, Desk
 
@@ -60,6 +62,32 @@ def test_the_same_command_after_a_crash_finds_the_running_job_and_follows_it(des
     assert said.key == key
     assert "an earlier launcher sent this run and did not hear back; following it" in said.stderr
     assert jobs(desk, target) == 1
+
+
+def test_an_unanswered_request_is_found_at_a_service_whose_clock_is_behind(desk: Desk) -> None:
+    desk.cloud.faults.clock_behind = 540
+    desk.cloud.faults.next("RunJobFlow", "drop")
+    said = desk.run("cluster")
+    assert said.exit_code == 0, said.stderr
+    assert "the job was taken" in said.stderr
+    assert jobs(desk, "cluster") == 1
+
+
+@ALL
+def test_a_later_launcher_finds_the_job_at_a_service_whose_clock_is_behind(desk: Desk, target: str) -> None:
+    desk.cloud.faults.clock_behind = 540
+    desk.s3.denies = lambda key: key.endswith("record.json") and bool(desk.cloud.sent(SENDS[target]))
+    key = desk.run(target).key
+    assert desk.record(key)["ids"] == {}
+    desk.s3.denies = lambda key: False
+    # listed before ours, and by that clock too created before ours was sent
+    other = {"Name": "theirs", "HadoopJarStep": {"Jar": "command-runner.jar", "Args": ["true"]}}
+    Clients().emr.add_job_flow_steps(JobFlowId=SHARED, Steps=[{**other, "ActionOnFailure": "CONTINUE"}])
+    before = len(desk.cloud.sent(SENDS[target]))
+    said = desk.run(target)
+    assert said.exit_code == 0, said.stderr
+    assert "an earlier launcher sent this run and did not hear back; following it" in said.stderr
+    assert len(desk.cloud.sent(SENDS[target])) == before
 
 
 @ALL

@@ -58,7 +58,8 @@ class Ec2:
 
     def _RunJobFlow(self, p: dict[str, Any]) -> dict[str, Any]:
         name = f"j-OWN{next(self._numbers):010d}"
-        cluster = Cluster(name, p["Name"], "STARTING", p.get("LogUri", ""), p["ReleaseLabel"], parameters=p)
+        named = (name, p["Name"], "STARTING", p.get("LogUri", ""), p["ReleaseLabel"])
+        cluster = Cluster(*named, created=self.faults.now(), parameters=p)
         self.clusters[name] = cluster
         threading.Thread(target=self._live, args=(cluster,), daemon=True).start()
         return {"JobFlowId": name}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tests.emr.cloud.protocol import Refused
@@ -43,6 +44,11 @@ class JobRuns:
         self.works[run], self._tokens[token] = work, run
         work.begin()
         return work
+
+    def newest_first(self, since: str) -> list[Work]:
+        """The runs that were created after a moment, by the service's clock."""
+        after = datetime.fromisoformat(since).timestamp()
+        return [work for work in reversed(self.works.values()) if work.created >= after]
 
     def of(self, run: str) -> Work:
         if run not in self.works:
@@ -107,7 +113,7 @@ class Serverless(JobRuns):
         return {"jobRun": described}
 
     def _ListJobRuns(self, p: dict[str, Any]) -> dict[str, Any]:
-        return {"jobRuns": [self._summary(work, "id") for work in reversed(self.works.values())]}
+        return {"jobRuns": [self._summary(work, "id") for work in self.newest_first(p["createdAtAfter"])]}
 
     def _CancelJobRun(self, p: dict[str, Any]) -> dict[str, Any]:
         self.of(p["jobRunId"]).cancel()
@@ -157,7 +163,7 @@ class Eks(JobRuns):
         return {"jobRun": self._described(self.of(p["id"]))}
 
     def _ListJobRuns(self, p: dict[str, Any]) -> dict[str, Any]:
-        runs = [self._described(work) for work in reversed(self.works.values())]
+        runs = [self._described(work) for work in self.newest_first(p["createdAfter"])]
         return {"jobRuns": [run for run in runs if p.get("name") in (None, run["name"])]}
 
     def _CancelJobRun(self, p: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class Work:
     write_logs: Callable[[Work], None]
     state: str = ""
     reason: str = ""
-    created: float = field(default_factory=time.time)
+    created: float = field(init=False)
     started: float | None = None
     ended: float | None = None
     cancel_asked: float | None = None
@@ -62,7 +62,7 @@ class Work:
     process: Running | None = None
 
     def __post_init__(self) -> None:
-        self.state = self.words.waiting[0]
+        self.state, self.created = self.words.waiting[0], self.faults.now()
         self._thread = threading.Thread(target=self._live, daemon=True)
 
     def begin(self) -> None:
@@ -83,7 +83,7 @@ class Work:
 
     def finish(self, state: str, reason: str = "") -> None:
         if not self.is_over:
-            self.state, self.reason, self.ended = state, reason, time.time()
+            self.state, self.reason, self.ended = state, reason, self.faults.now()
 
     def _live(self) -> None:
         for state in self.words.waiting:
@@ -95,7 +95,7 @@ class Work:
         if self.cancel_asked is None and self.faults.no_capacity:
             self.finish(self.words.failed, "Insufficient capacity: no workers could be had")
         elif self.cancel_asked is None:
-            self.state, self.started = self.words.running, time.time()
+            self.state, self.started = self.words.running, self.faults.now()
             self.process = self.start(self)
         self._watch()
         time.sleep(self.log_delay)
