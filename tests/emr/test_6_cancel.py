@@ -8,10 +8,12 @@ import signal
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from jobs.emr import follow
 from tests.emr.cloud.ec2 import SHARED
 from tests.emr.cloud.machines import ROOT
 from tests.emr.cloud.scripted import Outcome
@@ -274,6 +276,24 @@ def test_a_slow_cancel_is_waited_for(endless: Desk) -> None:
     said = started.end()
     assert said.exit_code == 11
     assert "CANCELLING" in said.stderr
+
+
+def test_a_step_that_heeds_no_interrupt_for_five_minutes_is_killed(
+    endless: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each poll, which asks for the cluster once, takes a minute of the launcher's clock."""
+    endless.cloud.faults.cancel_seconds = 30
+    clock = SimpleNamespace(
+        monotonic=lambda: 60 * len(endless.cloud.sent("DescribeCluster")), time=lambda: time.time() + 3600
+    )
+    monkeypatch.setattr(follow, "time", clock)
+    assert endless.run("step", "--timeout", "30", "--poll-seconds", "0.01").exit_code == 12
+    options = [sent["StepCancellationOption"] for sent in endless.cloud.sent("CancelSteps")]
+    assert options == ["SEND_INTERRUPT", "TERMINATE_PROCESS"]
+    operations = [request.operation for request in endless.cloud.requests]
+    first = operations.index("CancelSteps")
+    second = operations.index("CancelSteps", first + 1)
+    assert operations[first:second].count("DescribeCluster") == 6, "the first that is later than five minutes"
 
 
 def test_ctrl_c_while_attached_leaves_the_job_alone(endless: Desk) -> None:

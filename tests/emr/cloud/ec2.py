@@ -82,7 +82,7 @@ class Ec2:
 
     def _CancelSteps(self, p: dict[str, Any]) -> dict[str, Any]:
         for step in p["StepIds"]:
-            self._step(p["ClusterId"], step).cancel()
+            self._step(p["ClusterId"], step).cancel(at_once=p.get("StepCancellationOption") == "TERMINATE_PROCESS")
         return {"CancelStepsInfoList": [{"StepId": step, "Status": "SUBMITTED"} for step in p["StepIds"]]}
 
     def _TerminateJobFlows(self, p: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import math
 import re
 import threading
 import time
@@ -76,9 +77,9 @@ class Work:
     def is_over(self) -> bool:
         return self.ended is not None
 
-    def cancel(self) -> None:
-        if not self.is_over and self.cancel_asked is None:
-            self.cancel_asked = time.monotonic()
+    def cancel(self, *, at_once: bool = False) -> None:
+        if not self.is_over and (at_once or self.cancel_asked is None):
+            self.cancel_asked = -math.inf if at_once else time.monotonic()
             self.state = self.words.cancelling
 
     def finish(self, state: str, reason: str = "") -> None:
