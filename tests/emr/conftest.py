@@ -170,7 +170,7 @@ def s3(s3_server: S3) -> S3:
             client.delete_objects(Bucket=bucket, Delete={"Objects": old})
     save_model(s3_server)
     s3_server.puts.clear()
-    s3_server.denies = lambda key: False
+    s3_server.denies = s3_server.damages = lambda key: False
     return s3_server
 
 

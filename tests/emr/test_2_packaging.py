@@ -103,6 +103,17 @@ def test_an_artefact_that_somebody_changed_is_neither_used_nor_overwritten(desk:
     assert desk.s3.text("staging", key) == "print('not ours')"
 
 
+def test_an_artefact_that_is_damaged_on_its_way_is_refused(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # as one does for a store that lacks the checksum which boto3 adds by itself
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+    desk.s3.damages = lambda key: key.endswith("score.py")
+    said = desk.run("serverless")
+    assert said.exit_code == 10
+    assert "BadDigest" in said.stderr
+    assert [key for key in desk.s3.keys("staging") if key.endswith("score.py")] == []
+    assert desk.machines.started == []
+
+
 def test_local_files_of_the_command_travel_and_the_command_names_them_there(desk: Desk, tmp_path: Path) -> None:
     config = {"model": "s3://data/model", "input": ["s3://data/a", "s3://data/b"], "max_rejects": "1%", "force": True}
     (tmp_path / "config.json").write_text(json.dumps({**config, "schema": "schema.json", "output": "s3://data/other"}))

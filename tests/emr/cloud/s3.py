@@ -1,9 +1,13 @@
-"""S3: moto's server on a loopback port, with what it lacks: the owner's check. Notes every request."""
+"""S3: moto's server on a loopback port, with what it lacks: the checks of the owner and of checksums. Notes every request."""
 
 from __future__ import annotations
 
+import base64
 import functools
+import hashlib
+import io
 import threading
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +20,20 @@ if TYPE_CHECKING:
 
 ACCOUNT = "123456789012"
 DENIED = b"<?xml version='1.0'?><Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+DAMAGED = b"<?xml version='1.0'?><Error><Code>BadDigest</Code><Message>The checksum did not match</Message></Error>"
 
 
 @dataclass
 class S3:
-    """`puts` are the keys written, in order, over the life of the server; `denies` says which of them it refuses."""
+    """`puts` are the keys written, in order, over the life of the server.
+
+    `denies` says which of them it refuses, `damages` which reach it damaged.
+    """
 
     url: str = ""
     puts: list[str] = field(default_factory=list)
     denies: Callable[[str], bool] = lambda key: False
+    damages: Callable[[str], bool] = lambda key: False
 
     def start(self) -> S3:
         self._server = make_server("127.0.0.1", 0, self._guarded(create_backend_app("s3")), threaded=True)
@@ -62,6 +71,19 @@ class S3:
             if denied or owner != ACCOUNT:
                 start_response("403 Forbidden", [("Content-Type", "application/xml")])
                 return [DENIED if environ["REQUEST_METHOD"] != "HEAD" else b""]
+            if environ["REQUEST_METHOD"] == "PUT" and self.damages(environ["PATH_INFO"]) and _noticed(environ):
+                start_response("400 Bad Request", [("Content-Type", "application/xml")])
+                return [DAMAGED]
             return backend(environ, start_response)
 
         return application
+
+
+def _noticed(environ: dict[str, Any]) -> bool:
+    """Flips a bit of what was sent; whether a checksum that came with it tells."""
+    body = bytearray(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+    body[-1] ^= 1
+    environ["wsgi.input"] = io.BytesIO(body)
+    sums = {"SHA256": hashlib.sha256(body).digest(), "CRC32": zlib.crc32(body).to_bytes(4, "big")}
+    sent = {name: environ.get(f"HTTP_X_AMZ_CHECKSUM_{name}") for name in sums}
+    return any(sent[name] not in (None, base64.b64encode(own).decode()) for name, own in sums.items())
