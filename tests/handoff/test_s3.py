@@ -4,7 +4,8 @@ import hashlib
 import json
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
 from urllib.parse import unquote
@@ -69,6 +70,16 @@ def noted(store_process: Store, began: int) -> list[dict[str, Any]]:
     with store_process.log.open() as file:
         file.seek(began)
         return [json.loads(line) for line in file]
+
+
+@contextmanager
+def failing(store_process: Store, on: str, *does: Any, times: Optional[int] = None) -> Iterator[None]:
+    """Meanwhile the server does each of `does`, one after the other, as often as `times` or always, on requests that fit `on`."""
+    store_process.faults.write_text(json.dumps([{"on": on, "do": do, "times": times} for do in does]))
+    try:
+        yield
+    finally:
+        store_process.faults.write_text("[]")
 
 
 def test_a_key_that_is_a_file_and_a_folder_is_refused(store: Any, bucket: str, uploaded: Score) -> None:
@@ -222,11 +233,8 @@ def parts(store: Any, bucket: str) -> list[FileInfo]:
 def test_connections_that_break_while_the_file_is_read_back_are_taken_up_again(
     store: Any, bucket: str, parts: list[FileInfo], store_process: Store, began: int
 ) -> None:
-    store_process.faults.write_text(json.dumps([{"on": f"GET /{bucket}/whole", "do": "drop", "times": 3}]))
-    try:
+    with failing(store_process, f"GET /{bucket}/whole", "drop", times=3):
         made = S3Storage().assemble(b"header\n", parts, f"s3://{bucket}/whole.csv")
-    finally:
-        store_process.faults.write_text("[]")
     assert [entry["fault"] for entry in noted(store_process, began)].count("drop") == 3
     whole = store.get_object(Bucket=bucket, Key="whole.csv")["Body"].read()
     assert whole.endswith(random.Random(3).randbytes(6 * MIB))
@@ -363,6 +371,47 @@ def test_an_upload_that_breaks_off_is_given_up(store: Any, bucket: str) -> None:
     assert "whole.csv" not in keys(store, bucket, "")
 
 
+def test_no_part_is_under_way_any_more_when_an_upload_is_given_up(
+    store: Any, bucket: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store may keep, and bill, a part that comes in after the upload was given up."""
+    store.put_object(Bucket=bucket, Key="part-1", Body=b"x" * 6 * MIB)
+    parts = [FileInfo(f"s3://{bucket}/part-{number}", 6 * MIB, "") for number in range(2)]
+    storage, under_way, given_up = S3Storage(), threading.Event(), threading.Event()
+    early = list[bool]()
+    alone = storage.read
+
+    def slow(**_: Any) -> None:
+        under_way.set()
+        early.append(given_up.wait(timeout=1))
+
+    def read(uri: str, *, limit: Optional[int] = None) -> bytes:
+        assert under_way.wait(timeout=10)
+        return alone(uri, limit=limit)
+
+    storage.client.meta.events.register("before-send.s3.UploadPartCopy", slow)
+    storage.client.meta.events.register("before-send.s3.AbortMultipartUpload", lambda **_: given_up.set())
+    monkeypatch.setattr(storage, "read", read)
+    with pytest.raises(FileNotFoundError, match="part-0"):
+        storage.assemble(b"h\n", parts, f"s3://{bucket}/whole.csv")
+    assert given_up.is_set()
+    assert early == [False]
+
+
+def test_an_upload_that_was_completed_before_its_answer_was_lost_counts(
+    store: Any, bucket: str, parts: list[FileInfo], store_process: Store
+) -> None:
+    """Some stores know nothing of an upload that they have completed; others complete it again."""
+    completing = rf"POST /{bucket}/whole\.csv\?uploadId"
+    with failing(store_process, completing, 404, times=1), pytest.raises(FileNotFoundError, match=r"whole\.csv"):
+        S3Storage().assemble(b"h\n", parts, f"s3://{bucket}/whole.csv")
+    with failing(store_process, completing, "lost", 404, times=1):
+        made = S3Storage().assemble(b"h\n", parts, f"s3://{bucket}/whole.csv")
+    whole = store.get_object(Bucket=bucket, Key="whole.csv")["Body"].read()
+    assert len(whole) == 24 * MIB + 2
+    assert made == Assembled(len(whole), whole.count(b"\n"), hashlib.sha256(whole).hexdigest())
+
+
 def test_a_part_is_copied_whole_where_what_is_left_would_be_too_small_for_s3() -> None:
     gib = 1 << 30  # as much as is copied at once; S3 takes no part under 5 MiB but the last
     for size in (gib + 1, gib + 5 * MIB - 1):
@@ -432,6 +481,42 @@ def test_listing_lock_and_status_mean_the_same_as_on_a_disk(store: Any, bucket: 
         storage.read(f"{root}/none")
     storage.delete(f"{root}/in")
     assert keys(store, bucket, "in") == {"in2/d.csv": 2}
+
+
+def test_an_empty_object_has_no_bytes_however_its_store_says_so(store: Any, bucket: str, store_process: Store) -> None:
+    store.put_object(Bucket=bucket, Key="empty", Body=b"")
+    uri = f"s3://{bucket}/empty"
+    assert S3Storage().read(uri, limit=9) == b""  # the code is in a document
+    with failing(store_process, f"GET /{bucket}/empty", 416):
+        assert S3Storage().read(uri, limit=9) == b""
+
+
+@pytest.mark.parametrize(
+    "status", [409, 412]
+)  # which the store says of writes at the same moment; and without a document
+def test_what_is_created_at_the_same_moment_is_ours_if_it_is_what_we_sent(
+    store: Any, bucket: str, store_process: Store, status: int
+) -> None:
+    store.put_object(Bucket=bucket, Key="lock", Body=b"theirs")
+    storage = S3Storage()
+    with failing(store_process, f"PUT /{bucket}/", status):
+        assert not storage.create(f"s3://{bucket}/lock", b"ours")
+        assert not storage.create(f"s3://{bucket}/gone", b"ours"), "the other has removed it by now"
+        assert storage.create(f"s3://{bucket}/lock", b"theirs"), "the answer to our first attempt was lost"
+    assert keys(store, bucket, "") == {"lock": 6}
+
+
+def test_a_run_that_another_has_published_meanwhile_is_not_published_again(
+    store: Any, bucket: str, uploaded: Score, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put_object(Bucket=bucket, Key="in/a.csv", Body=b"id,x\na,1\n")
+    theirs = {"out/2026-11-22/datapackage.json"}
+    untouched = taken_over_after("assemble-rejects", theirs, store, bucket, monkeypatch)
+    ended = uploaded(input=f"s3://{bucket}/in/")
+    assert ended.code == 5, ended.stderr
+    assert f"s3://{bucket}/out/2026-11-22: another run has published there meanwhile; run again" in ended.error
+    assert untouched()
+    assert "out/latest.json" not in keys(store, bucket)
 
 
 def test_a_name_that_is_there_is_no_glob(store: Any, bucket: str) -> None:

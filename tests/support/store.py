@@ -3,7 +3,7 @@
 PACE is how many bytes a second pass over one connection, 0 for as many as can.
 
 FAULTS is a JSON list of rules, read anew with each request; the first whose pattern fits the request strikes:
-`{"on": regex of "METHOD /path?query agent", "do": 503 | "slow" | "drop" | "lost", "times": of each request, or null for ever}`.
+`{"on": regex of "METHOD /path?query agent", "do": 403 … 503 | "slow" | "drop" | "lost", "times": of each request, or null for ever}`.
 """
 
 import json
@@ -25,7 +25,13 @@ MIB = 1 << 20
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 # longer than Spark 4's S3A can be told to wait, which is 15 s at the least
 SLOW_SECONDS = 20.0
-CODES = {403: "AccessDenied", 500: "InternalError", 503: "SlowDown"}
+CODES = {
+    403: "AccessDenied",
+    404: "NoSuchUpload",
+    409: "ConditionalRequestConflict",
+    500: "InternalError",
+    503: "SlowDown",
+}
 
 
 def logged(app: App, log_path: str, faults_path: str, pace: int) -> App:
@@ -73,9 +79,10 @@ def striking(environ: dict[str, Any], path: str, struck: "Counter[str]") -> Any:
 
 
 def refused(status: int, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """The error document that S3 sends; the body of the request is read first, as S3 does."""
+    """The error document that S3 sends, of what is not in CODES none; the body of the request is read first, as S3 does."""
     environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-    body = f"<Error><Code>{CODES[status]}</Code><Message>by order of the test</Message></Error>".encode()
+    document = f"<Error><Code>{CODES.get(status)}</Code><Message>by order of the test</Message></Error>"
+    body = document.encode() if status in CODES else b""
     start_response(f"{status} Fault", [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
     return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
