@@ -52,12 +52,12 @@ def test_s3a_gets_a_profiles_session_but_not_the_keys_of_a_machines_own_role(
     with mock.patch.dict(os.environ):
         before_spark(["s3://bucket/in"])
         assert [os.environ[name.upper()] for name in names] == [f"my-{name}" for name in names]
-    # they lapse within hours, and S3A finds and renews them by itself
-    role = Credentials("k", "s", "t", method="iam-role")
-    monkeypatch.setattr(boto3.Session, "get_credentials", lambda _: role)
-    with mock.patch.dict(os.environ):
-        before_spark(["s3://bucket/in"])
-        assert not [name for name in names if name.upper() in os.environ]
+    # they lapse within hours, and S3A finds and renews them by itself; and where there are none, it says so
+    for role in (*(Credentials("k", "s", "t", method=f"{whose}-role") for whose in ("iam", "container")), None):
+        with monkeypatch.context() as patched, mock.patch.dict(os.environ):
+            patched.setattr(boto3.Session, "get_credentials", lambda _, found=role: found)
+            before_spark(["s3://bucket/in"])
+            assert not [name for name in names if name.upper() in os.environ]
 
 
 def test_a_store_of_ones_own_is_asked_by_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

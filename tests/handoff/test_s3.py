@@ -11,9 +11,10 @@ from typing import Any, Optional
 from urllib.parse import unquote
 
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 
 from jobs.errors import InputRefusedError, UsageError
-from jobs.handoff import apart, inputs, multipart
+from jobs.handoff import apart, inputs, multipart, outcome
 from jobs.handoff.publish import Steps
 from jobs.handoff.s3 import S3Storage
 from jobs.handoff.storage import FileInfo
@@ -410,6 +411,40 @@ def test_an_upload_that_was_completed_before_its_answer_was_lost_counts(
     whole = store.get_object(Bucket=bucket, Key="whole.csv")["Body"].read()
     assert len(whole) == 24 * MIB + 2
     assert made == Assembled(len(whole), whole.count(b"\n"), hashlib.sha256(whole).hexdigest())
+
+
+@pytest.mark.parametrize(("attempts", "asked"), [(None, 8), ("2", 2)])
+def test_a_store_that_is_away_is_asked_eight_times_or_as_often_as_the_environment_says(
+    store: Any, bucket: str, store_process: Store, began: int, monkeypatch: pytest.MonkeyPatch,
+    attempts: Optional[str], asked: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0)  # half a minute, for eight
+    monkeypatch.delenv("AWS_MAX_ATTEMPTS", raising=False)
+    if attempts:
+        monkeypatch.setenv("AWS_MAX_ATTEMPTS", attempts)
+    with failing(store_process, f"GET /{bucket}/", 503), pytest.raises(ConnectionError):
+        S3Storage().read(f"s3://{bucket}/a")
+    assert [entry["fault"] for entry in noted(store_process, began)].count(503) == asked
+
+
+def test_of_an_interrupted_run_it_is_not_said_whether_it_is_published_while_the_store_is_away(
+    store: Any, bucket: str, store_process: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, manifest = f"s3://{bucket}/out/2026-11-22", f"s3://{bucket}/out/2026-11-22/datapackage.json"
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    outcome.publishing(folder, manifest)
+    try:
+        with failing(store_process, f"GET /{bucket}", 503):
+            away = outcome.told()
+        before = outcome.told()
+        store.put_object(Bucket=bucket, Key="out/2026-11-22/datapackage.json", Body=b"{}")
+        after = outcome.told()
+    finally:
+        outcome.publishing(None)
+    assert away.startswith(f"whether {folder} is published cannot be seen (")
+    assert "SlowDown" in away
+    assert before == "nothing was published"
+    assert after.startswith(f"{folder} is published; run again")
 
 
 def test_a_part_is_copied_whole_where_what_is_left_would_be_too_small_for_s3() -> None:
