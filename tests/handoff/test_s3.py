@@ -4,6 +4,7 @@ import hashlib
 import json
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,11 @@ import pytest
 from botocore.retries.standard import ExponentialBackoff
 
 from jobs.errors import InputRefusedError, UsageError
-from jobs.handoff import apart, inputs, multipart, outcome
+from jobs.handoff import apart, connection, inputs, multipart, outcome
 from jobs.handoff.publish import Steps
 from jobs.handoff.s3 import S3Storage
 from jobs.handoff.storage import FileInfo
-from jobs.handoff.tally import Assembled
+from jobs.handoff.tally import Assembled, Tally
 from jobs.scoring import listed
 from tests.conftest import XS, XS_POLICY
 from tests.support.runs import Score
@@ -240,6 +241,32 @@ def test_connections_that_break_while_the_file_is_read_back_are_taken_up_again(
     whole = store.get_object(Bucket=bucket, Key="whole.csv")["Body"].read()
     assert whole.endswith(random.Random(3).randbytes(6 * MIB))
     assert made == Assembled(24 * MIB + 7, whole.count(b"\n"), hashlib.sha256(whole).hexdigest())
+
+
+def test_what_cannot_be_hashed_yet_waits_in_the_store_and_not_in_memory(
+    store: Any, bucket: str, store_process: Store, began: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.put_object(Bucket=bucket, Key="part-0", Body=b"x" * 40 * MIB)
+    ranges, write, asked = connection.ranges, Tally.write, [0]
+
+    def small() -> Any:
+        config = ranges()
+        config.multipart_chunksize = MIB  # 40 ranges, and each is one piece that waits
+        return config
+
+    def stuck(self: Tally, chunk: bytes) -> None:
+        while asked[-2:-1] != asked[-1:]:  # until no more are asked for
+            time.sleep(1)
+            gets = [entry for entry in noted(store_process, began) if entry["method"] == "GET"]
+            asked.append(sum(entry["path"] == f"/{bucket}/whole.csv" for entry in gets))
+        write(self, chunk)
+
+    monkeypatch.setattr(connection, "ranges", small)
+    monkeypatch.setattr(Tally, "write", stuck)
+    part = FileInfo(f"s3://{bucket}/part-0", 40 * MIB, "")
+    assert S3Storage().assemble(b"", [part], f"s3://{bucket}/whole.csv").size == 40 * MIB
+    # one is being hashed, 16 wait, and each of six connections holds another
+    assert 0 < asked[-1] <= 1 + 16 + 6
 
 
 def test_a_file_that_is_written_over_while_it_is_read_back_is_refused(
