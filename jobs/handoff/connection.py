@@ -71,7 +71,7 @@ def share_credentials() -> None:
     with _settings_told():
         if region := _region():
             os.environ["AWS_REGION"] = region
-        if "AWS_ACCESS_KEY_ID" in os.environ:
+        if os.environ.get("AWS_ACCESS_KEY_ID"):
             return
         found = boto3.Session().get_credentials()
     # an instance's own role is found by S3A itself, and renewed

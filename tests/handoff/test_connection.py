@@ -49,9 +49,10 @@ def test_s3a_gets_a_profiles_session_but_not_the_keys_of_a_machines_own_role(
     alone({"AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "keys")}, tmp_path, monkeypatch)
     names = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     (tmp_path / "keys").write_text("[default]\n" + "".join(f"{name} = my-{name}\n" for name in names))
-    with mock.patch.dict(os.environ):
-        before_spark(["s3://bucket/in"])
-        assert [os.environ[name.upper()] for name in names] == [f"my-{name}" for name in names]
+    for empty in ({}, dict.fromkeys(map(str.upper, names), "")):  # as boto3, where a variable is empty
+        with mock.patch.dict(os.environ, empty):
+            before_spark(["s3://bucket/in"])
+            assert [os.environ[name.upper()] for name in names] == [f"my-{name}" for name in names]
     # they lapse within hours, and S3A finds and renews them by itself; and where there are none, it says so
     for role in (*(Credentials("k", "s", "t", method=f"{whose}-role") for whose in ("iam", "container")), None):
         with monkeypatch.context() as patched, mock.patch.dict(os.environ):

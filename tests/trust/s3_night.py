@@ -9,6 +9,7 @@ from typing import Any, Optional
 
 import boto3
 import pytest
+from botocore.retries.standard import ExponentialBackoff
 from pyspark.sql import SparkSession
 
 from tests.conftest import XS, XS_POLICY
@@ -101,7 +102,7 @@ def impatient(spark: SparkSession) -> Iterator[None]:
     named = {f"fs.s3a.{name}": value for name, value in quick.items()}
     with hadoop.settings(spark, named), pytest.MonkeyPatch.context() as patched:
         patched.setenv("AWS_MAX_ATTEMPTS", "3")
-        patched.setattr("random.random", lambda: 0.02)  # of the up to 1, 2, 4 s that botocore waits
+        patched.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.02)  # botocore waits up to 1, 2, 4 s
         yield
 
 
