@@ -17,20 +17,21 @@ from jobs.scoring.chain import Chain
 from jobs.scoring.counters import ARRAY
 
 FILE, BLOCK, NUMBER = shapes.PLACE
-# characters of lines that the driver puts together sooner than Spark has begun with it in Python
-FEW = 16 << 20
+# characters of lines that the driver puts together sooner than Spark has begun with it in Python; a record of them all is still a
+# string that Spark's JSON takes
+FEW = 8 << 20
 # a line whose last cell is in quotes that do not end; possessive, or Java would recurse once a character
 OPEN = r'^(?:(?:(?:"[^"]*+")++|[^",][^,]*+)?,)*+"[^"]*+(?:""[^"]*+)*+\z'
 # SQL: a block of a file, as a number
 AT = f"xxhash64({FILE}, {BLOCK})"
-_JOINED, _AT, _CLOSED, _BEFORE, _WHOLE = "_na_joined", "_na_at", "_na_closed", "_na_before", "_na_whole"
+_AT, _CLOSED, _BEFORE, _JOINED = "_na_at", "_na_closed", "_na_before", "_na_joined"
 # SQL: whether the quotes of a line, as one that begins a record, account for every character of it
 CLOSED = f"(NOT {shapes.QUOTED} OR {shapes.closed(commas.quoted_cells('line'))})"
 # SQL: whether a line leaves a quoted cell open: as one that begins a record, or that goes on with such a cell
 OPENS = f"(NOT {_CLOSED} AND line RLIKE {sql.text(OPEN)})"
 GOES_ON = f"(NOT {shapes.QUOTED} OR concat('\"', line) RLIKE {sql.text(OPEN)})"
-# the columns that tell what comes in the place of a line
-KIND = f"{_AT} bigint, {_WHOLE} string"
+# what comes in the place of a line, by its number
+OF, WHOLE = "_na_of", "_na_whole"
 # places of a task's numbers: the block of the line before, and whether that may have left a cell open
 LAST_BLOCK, LEFT_OPEN = "0", "1"
 
@@ -57,7 +58,7 @@ def stitched(lines: DataFrame, width: int) -> Optional[Stitched]:
     register_pickle_by_value(records)  # type: ignore[no-untyped-call]
     in_order = some.repartition(FILE).sortWithinPartitions(*shapes.PLACE).rdd.map(tuple)
     made_there = in_order.mapPartitions(lambda part: records.stitch(part, width))
-    rows = some.sparkSession.createDataFrame(made_there, KIND, verifySchema=False).persist()
+    rows = some.sparkSession.createDataFrame(made_there, f"{OF} bigint, {WHOLE} string", verifySchema=False).persist()
     return None if rows.isEmpty() else Stitched(rows, few=False)
 
 
@@ -76,15 +77,15 @@ def _there(spark: SparkSession, made: list[tuple[int, Optional[str]]]) -> DataFr
     return (
         spark.range(1)
         .select(F.explode(F.from_json(text, "array<array<string>>")).alias("it"))
-        .selectExpr(f"CAST(it[0] AS bigint) AS {_AT}", f"it[1] AS {_WHOLE}")
+        .selectExpr(f"CAST(it[0] AS bigint) AS {OF}", f"it[1] AS {WHOLE}")
     )
 
 
 def stitch(lines: DataFrame, stitched: Stitched) -> DataFrame:
     """`lines` with their place, so that each of them is a record, or none."""
     rows = F.broadcast(stitched.rows) if stitched.few else stitched.rows
-    found = lines.join(rows, F.col(NUMBER) == F.col(_AT), "left").where(f"{_AT} IS NULL OR {_WHOLE} IS NOT NULL")
-    return found.selectExpr(*shapes.PLACE, f"coalesce({_WHOLE}, line) AS line")
+    found = lines.join(rows, F.col(NUMBER) == F.col(OF), "left").where(f"{OF} IS NULL OR {WHOLE} IS NOT NULL")
+    return found.selectExpr(*shapes.PLACE, f"coalesce({WHOLE}, line) AS line")
 
 
 def _open_blocks(lines: DataFrame) -> frozenset[int]:

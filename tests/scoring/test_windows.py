@@ -87,7 +87,7 @@ def test_lines_are_put_together_as_the_csv_module_would(
     assert len(several) > 90
 
 
-def test_only_lines_that_may_belong_to_others_leave_the_jvm(
+def test_only_lines_that_may_belong_to_others_are_looked_at_one_by_one(
     spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lines = ['1,"two",3'] * 1000
@@ -105,3 +105,6 @@ def test_only_lines_that_may_belong_to_others_leave_the_jvm(
     source = read.Source({Layout("id,x,y", WIDTH, (0, 1, 2)): {f"file://{tmp_path}/in.csv": 1}}, {}, size=1)
     assert read.broken(spark, source)
     assert given == ['a,"b', "c", 'd",e', 'a,"b"c,d']
+    # where none of them turns out to belong to others there is nothing to read anew
+    (tmp_path / "in.csv").write_text("\n".join(["id,x,y", *lines[:500], 'a,"b"c,d', 'a,b,"c', *lines[:500]]))
+    assert read.broken(spark, source) == {}
