@@ -17,7 +17,7 @@ from jobs import score
 from jobs.contract import gates, policy, preflight, saved_model, table_schema
 from jobs.contract.agreed import Agreed
 from jobs.handoff import inputs
-from jobs.scoring import commas, methods, prepare, read, rejects, shapes, splits, unique, validate
+from jobs.scoring import commas, methods, prepare, read, rejects, shapes, splits, unique, validate, windows
 from jobs.scoring.model import load_model
 from tests.support import models
 from tests.support.runs import REPO, SCHEMA
@@ -30,7 +30,7 @@ EXAMPLE = REPO / "examples/housing"
 PLACE = [f"'file' AS {read.FILE}", f"0L AS {read.BLOCK}", f"0L AS {read.ROW_ID}"]
 
 
-@pytest.mark.parametrize("keys", ["gathered", "in-order", "texts", "repeated"])
+@pytest.mark.parametrize("keys", ["gathered", "in-order", "texts", "repeated", "line-ends"])
 def test_no_method_of_the_example_is_left_to_the_interpreter(
     keys: str, spark: SparkSession, housing_model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -40,15 +40,23 @@ def test_no_method_of_the_example_is_left_to_the_interpreter(
     if keys == "repeated":
         later = spark.range(1).selectExpr(f"id AS {unique.NUMBER}", f"'unique-error:ID' AS {unique.REPEATED}", *PLACE)
         rows = prepare.prepared(spark, replace(rows.source, repeated=later), agreed)
-    assert (unique.WATCHED in rows.records.columns) is (keys in ("in-order", "texts"))
+    if keys == "line-ends":
+        stitched = windows.Stitched(
+            spark.range(1).selectExpr(f"id AS {windows.OF}", f"'' AS {windows.WHOLE}"), few=True
+        )
+        rows = prepare.prepared(spark, replace(rows.source, broken=dict.fromkeys(rows.source.csv, stitched)), agreed)
+    assert (unique.WATCHED in rows.records.columns) is (keys in ("in-order", "texts", "line-ends"))
     lines, seen, _ = score.journey(rows, agreed, load_model(spark, str(housing_model), agreed.saved))
     lines.write.format("noop").mode("overwrite").save()
     one_pass = replace(rows.source, records=seen.rows(), aside=seen.beside())
     frames = [lines]
     for source in (one_pass, rows.source):
         found = rejects.find(spark, source, agreed.schema, agreed.needs.required, None)
-        assert found.in_order is (source is one_pass)
+        assert found.in_order is (source is one_pass and keys != "line-ends")
         frames.append(rejects.lines(found, agreed.schema, count=1)[0])
+    if keys == "line-ends":
+        ((_, all_lines),) = read.csv_lines(spark, rows.source, located=True)
+        frames.append(windows._joined(all_lines, frozenset([1])))
     for frame in frames:
         sizes = method_sizes(spark, frame)
         assert sizes
