@@ -137,6 +137,9 @@ class_archive() { # prints the archive's path, or nothing where there is none
 java_options() { # the user's settings; prints ours, with quotes around paths, as Spark splits them at blanks
   local archive
   echo "\"-Dlog4j2.configurationFile=file:$here/jobs/log4j2.properties\""
+  # as Java 8 and 11 do: the helper by which Java 17 starts a program (Hadoop a chmod for each file) would outlive a JVM that
+  # is killed at that moment, with its sockets, and the driver wait for an answer for ever
+  echo "-Djdk.lang.Process.launchMechanism=VFORK"
   # a batch has no use for short pauses; what a task holds dies with it, so with room for that the heap stays as it is,
   # which from the start is as large as it may be: it would not grow, but be collected over and over
   echo "-XX:+UseParallelGC -XX:-UseAdaptiveSizePolicy -XX:InitialRAMPercentage=100 -XX:NewSize=256m -XX:SurvivorRatio=2"

@@ -341,6 +341,24 @@ def test_a_signal_ends_the_driver_and_only_that_its_jvm(plain: Score, slow_model
     assert list(out.rglob("*")) == []
 
 
+def test_the_jvm_starts_programs_without_a_helper_that_might_outlive_it(plain: Score, tmp_path: Path) -> None:
+    """Hadoop starts some two dozen, each of which has the JVM's sockets until it is the program itself."""
+    (tmp_path / "in.csv").write_text(FIVE)
+    out = tmp_path / "out"
+    process = start("score", *plain.arguments({**plain.defaults, "input": tmp_path / "in.csv", "output": out}))
+    jvm_started = process.stderr
+    assert jvm_started
+    assert any("is up" in line for line in jvm_started)
+    tasks, started = Path(f"/proc/{jvm_of(process)}/task"), set[str]()
+    while process.poll() is None:
+        for task in tasks.glob("*/children"):
+            with suppress(OSError):  # it ends as we look
+                started |= {os.readlink(f"/proc/{child}/exe") for child in task.read_text().split()}
+    assert finished(process, out).code == 0
+    assert {Path(program).name for program in started} & {"java", "chmod"}
+    assert not [program for program in started if "jspawnhelper" in program]
+
+
 @pytest.mark.parametrize(
     ("loading", "dry_run"),
     [(False, False), (True, False), (True, True)],
