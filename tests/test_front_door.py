@@ -346,9 +346,8 @@ def test_the_jvm_starts_programs_without_a_helper_that_might_outlive_it(plain: S
     (tmp_path / "in.csv").write_text(FIVE)
     out = tmp_path / "out"
     process = start("score", *plain.arguments({**plain.defaults, "input": tmp_path / "in.csv", "output": out}))
-    jvm_started = process.stderr
-    assert jvm_started
-    assert any("is up" in line for line in jvm_started)
+    assert process.stderr
+    assert any("is up" in line for line in process.stderr)
     tasks, started = Path(f"/proc/{jvm_of(process)}/task"), set[str]()
     while process.poll() is None:
         for task in tasks.glob("*/children"):

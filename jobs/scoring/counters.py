@@ -12,7 +12,7 @@ from typing import Any, Optional, Union
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from jobs.scoring.calls import calls_of
+from jobs.scoring.calls import Calls, calls_of
 from jobs.scoring.chain import Chain
 
 ARRAY = "java.util.concurrent.atomic.AtomicLongArray"
@@ -25,6 +25,13 @@ SUSPECTS, FIRST, LAST = "suspects", "first", "last"
 # a row's kind, from 1
 KIND, COUNTED = "_na_kind", "_na_counted"
 Amounts = dict[str, tuple[Column, str]]
+
+
+def change(calls: Calls, array: Any, method: str, place: Union[int, str], *values: str) -> Column:
+    """What stands at a place of an `ARRAY` that is `Calls.held`, before the method has changed it by `values` (SQL)."""
+    given = (calls.sql(f"CAST({value} AS bigint)") for value in values)
+    at = calls.sql(str(place))
+    return calls.column(calls.method(array, method, calls.kind("bigint"), at, *given, lasting=True))
 
 
 class Counters:
@@ -133,11 +140,7 @@ class Counters:
         return first & F.when(above, True).otherwise(self._add(SUSPECTS, "1"))
 
     def _change(self, method: str, place: Union[int, str], *values: str) -> Column:
-        """What stands at a place of the array, before it is changed."""
-        calls = self._calls
-        given = (calls.sql(f"CAST({value} AS bigint)") for value in values)
-        at = calls.sql(str(place))
-        return calls.column(calls.method(self._held[0], method, calls.kind("bigint"), at, *given, lasting=True))
+        return change(self._calls, self._held[0], method, place, *values)
 
     def _send(self) -> Column:
         """Put the task's copies into the accumulators; true. `add` has no result, so it is called as a setter is."""

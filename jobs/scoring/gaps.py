@@ -10,7 +10,7 @@ from jobs.contract.table_schema import TableSchema
 from jobs.scoring import aside, places, predict, read, unseen, validate
 from jobs.scoring.calls import calls_of
 from jobs.scoring.chain import Chain
-from jobs.scoring.counters import ARRAY, Amounts, Counters
+from jobs.scoring.counters import ARRAY, Amounts, Counters, change
 
 # how many rows are missing in front of one that is fine; less than 0 if it did not come in its order, or in its task
 GAP = "_na_gap"
@@ -27,8 +27,7 @@ def watched(scored: DataFrame) -> DataFrame:
     """
     calls = calls_of(scored.sparkSession)
     one = calls.held(calls.java(ARRAY)(1), ARRAY)
-    after = calls.sql("0"), calls.sql(f"{places.NUMBER} + 1L")
-    expected = calls.column(calls.method(one, "getAndSet", calls.kind("bigint"), *after, lasting=True))
+    expected = change(calls, one, "getAndSet", 0, f"{places.NUMBER} + 1L")
     fine = f"{predict.FAULT} IS NULL" + (f" AND NOT {unseen.KEPT}" if unseen.KEPT in scored.columns else "")
     in_task = F.when(F.expr(f"{places.TASK} = spark_partition_id()"), F.expr(places.NUMBER) - expected).otherwise(-1)
     span = f"CASE WHEN {GAP} > 0 THEN concat({read.ROW_ID} - {GAP}, ',', {read.ROW_ID} - 1, '\\n') END"

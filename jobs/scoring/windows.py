@@ -8,13 +8,13 @@ import json
 from typing import NamedTuple, Optional
 
 from pyspark.cloudpickle import register_pickle_by_value
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from jobs.scoring import commas, records, shapes, sql
 from jobs.scoring.calls import STRING, calls_of
 from jobs.scoring.chain import Chain
-from jobs.scoring.counters import ARRAY
+from jobs.scoring.counters import ARRAY, change
 
 FILE, BLOCK, NUMBER = shapes.PLACE
 # characters of lines that the driver puts together sooner than Spark has begun with it in Python; a record of them all is still a
@@ -33,7 +33,7 @@ GOES_ON = f"(NOT {shapes.QUOTED} OR concat('\"', line) RLIKE {sql.text(OPEN)})"
 # what comes in the place of a line, by its number
 OF, WHOLE = "_na_of", "_na_whole"
 # places of a task's numbers: the block of the line before, and whether that may have left a cell open
-LAST_BLOCK, LEFT_OPEN = "0", "1"
+LAST_BLOCK, LEFT_OPEN = range(2)
 
 
 class Stitched(NamedTuple):
@@ -111,16 +111,11 @@ def _joined(lines: DataFrame, open_at: frozenset[int]) -> DataFrame:
     """
     calls = calls_of(lines.sparkSession)
     held = calls.held(calls.java(ARRAY)(2), ARRAY)
-
-    def changed(place: str, value: Optional[str] = None) -> Column:
-        given = [calls.sql(place), *([calls.sql(value)] if value else [])]
-        method = "getAndSet" if value else "get"
-        return calls.column(calls.method(held, method, calls.kind("bigint"), *given, lasting=True))
-
     begins_open = F.expr(f"{_AT} IN ({', '.join(map(str, open_at))})" if open_at else "false")
-    same_block = changed(LAST_BLOCK, _AT) == F.col(_AT)
-    before = F.when(same_block, changed(LEFT_OPEN) == 1).otherwise(begins_open)
+    same_block = change(calls, held, "getAndSet", LAST_BLOCK, _AT) == F.col(_AT)
+    before = F.when(same_block, change(calls, held, "get", LEFT_OPEN) == 1).otherwise(begins_open)
     left_open = f"CASE WHEN {OPENS} OR ({_BEFORE} AND {GOES_ON}) THEN 1L ELSE 0L END"
-    either = F.when(changed(LEFT_OPEN, left_open) >= 0, F.expr(f"{_BEFORE} OR NOT {_CLOSED}"))
+    noted = change(calls, held, "getAndSet", LEFT_OPEN, left_open) >= 0
+    either = F.when(noted, F.expr(f"{_BEFORE} OR NOT {_CLOSED}"))
     looked_at = Chain(lines).also({_AT: AT, _CLOSED: CLOSED}).also({_BEFORE: before}).also({_JOINED: either})
     return looked_at.without([_AT, _CLOSED, _BEFORE]).frame()
