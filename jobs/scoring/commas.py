@@ -15,7 +15,7 @@ QUOTE, QUOTE_BYTE = '"', "34Y"
 # for Java, one cell with a comma in front: quoted (a doubled quote is a quote), or plain (a quote inside it is just a
 # character); it would recurse once a character without possessive quantifiers
 CELL = r',((?:"[^"]*+")++(?![^,])|[^",][^,]*+|(?=,|\z))'
-ARRAYS = "org.apache.commons.lang3.ArrayUtils"
+ARRAYS, JAVA_ARRAYS = "org.apache.commons.lang3.ArrayUtils", "java.util.Arrays"
 # each comma is a step of its own in the plan, and some 80 bytes of a method
 MOST_CELLS = 30
 # as many are planned together
@@ -76,7 +76,7 @@ def cells(found: Chain, *, width: int, columns: Sequence[tuple[int, Field]], fin
     """`found` with a column `cell` for each place and field, empty but where the line is `fine` (SQL).
 
     With `as_text` the cells of all types are looked at as those of texts are, which takes longer.
-    After that no cell before the last of these can be had. Never to be cut out of any other line: a piece might reach beyond its memory.
+    After that no cell before the last of these can be had. Never to be cut out of any other line: a piece might reach beyond that.
     """
     calls = found.calls
     opens = {at: _index(calls, "bytes", QUOTE_BYTE, _start(at)) == F.expr(_start(at)) for at, _ in columns}
@@ -106,7 +106,9 @@ def _untangled(width: int) -> str:
 
 def _bare(calls: Calls, at: int, width: int, *, as_text: bool) -> Column:
     """The cell without the quotes around it."""
-    piece = calls.static_of(UTF8, "fromBytes", "string", "bytes", *_inside(at, width))
+    # a copy of its own: what makes a Java string of a piece of an array takes longer to copy that (0014)
+    copied = calls.static_of(JAVA_ARRAYS, "copyOfRange", "binary", "bytes", *_inside(at, width))
+    piece = calls.static(UTF8, "fromBytes", calls.kind("string"), copied)
     if not as_text:  # with bytes that are no characters, or a quote inside, it is nothing but a string
         return calls.column(piece)
     text = calls.column(calls.text(piece))  # bytes that are no characters become U+FFFD
@@ -115,17 +117,14 @@ def _bare(calls: Calls, at: int, width: int, *, as_text: bool) -> Column:
 
 
 def _inside(at: int, width: int) -> tuple[str, str]:
-    """SQL for the first byte and the length of a cell without the quotes around it."""
-    return f"{_start(at)} + {_quotes(at)}", f"{_length(at, width)} - 2 * {_quotes(at)}"
+    """SQL for the first byte of a cell without the quotes around it, and for the byte behind it."""
+    behind = "octet_length(bytes)" if at + 1 == width else f"{_start(at + 1)} - 1"
+    return f"{_start(at)} + {_quotes(at)}", f"{behind} - {_quotes(at)}"
 
 
 def _start(at: int) -> str:
     """SQL for the place of the first byte of the cell at `at`; 0 if no comma was found in front of it."""
     return f"start_{at}" if at else "0"
-
-
-def _length(at: int, width: int) -> str:
-    return f"octet_length(bytes) - {_start(at)}" if at + 1 == width else f"{_start(at + 1)} - 1 - {_start(at)}"
 
 
 def _quotes(at: int) -> str:
